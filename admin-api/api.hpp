@@ -1,0 +1,76 @@
+// The admin JSON endpoints over the Redis views: requests in, responses out; opens no socket of its own towards
+// clients. owns() is pure and called by workers for routing; handle() runs on the control thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "conf/config.hpp"
+#include "tracking/clock.hpp"
+
+namespace tracking::store {
+class reports;
+}
+
+namespace admin {
+
+struct request {
+    std::string method;
+    std::string target;                                        // path and query as sent
+    std::vector<std::pair<std::string, std::string>> headers;  // names lower-case
+    std::string body;
+    std::string peer;  // address of the TCP peer, for throttling
+};
+
+struct response {
+    int status = 200;
+    std::vector<std::pair<std::string, std::string>> headers;  // without Content-Length, Date and Connection
+    std::string body;
+};
+
+// What /readyz says beyond Redis; filled by the process that owns workers and journal.
+struct health {
+    bool upstream_reachable = false;
+    std::string upstream;  // what was tried and what happened
+    bool journal_writable = false;
+    std::uint64_t journal_bytes = 0;
+    std::uint64_t journal_lag = 0;  // records not yet in Redis
+    std::uint64_t journal_lost = 0;
+    bool redis_connected = false;
+    std::string redis;  // "connected", or the last error
+    bool draining = false;
+};
+
+// Whether `target` (path and query) is one of the admin routes under `settings.path`, whatever the method.
+// With `own_listener`, /healthz, /readyz and /metrics at the root belong to it too.
+bool owns(const conf::admin_settings& settings, std::string_view target, bool own_listener = false);
+
+class api {
+public:
+    struct parts {
+        const conf::settings& settings;
+        std::vector<std::string> tokens;
+        tracking::store::reports& reports;
+        const tracking::time_source& clock;
+        std::function<boost::asio::awaitable<health>()> health;
+    };
+    explicit api(parts with);
+    ~api();
+
+    boost::asio::awaitable<response> handle(request what);
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+// admin.tokens, or the token in data_dir/admin-token, made there (mode 0600) when the file does not exist yet.
+// The second string is an error.
+std::pair<std::vector<std::string>, std::string> load_tokens(const conf::settings& settings);
+
+}  // namespace admin

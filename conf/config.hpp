@@ -1,0 +1,156 @@
+// Typed settings and how they are found: conf/aimeter.toml's keys, then AIMETER_<SECTION>_<KEY>, then flags.
+// conf/aimeter.toml is the commented list of all keys; each has a working default here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace conf {
+
+using std::chrono::milliseconds;
+
+// Where something listens or is reached. `host` is a name, an IPv4 or an IPv6 address without brackets.
+struct endpoint {
+    std::string host;
+    std::uint16_t port = 0;
+    std::string unix_path;  // when set, host and port are unused
+    bool tls = false;
+    std::string text;  // as it was written, without credentials, for messages
+};
+
+struct limits_settings {
+    std::uint32_t header_bytes = 32 * 1024;  // request line and all fields
+    std::uint64_t body_bytes = 0;            // 0 = no limit
+    milliseconds header_timeout{30'000};     // first byte of a request to the end of its head
+    milliseconds body_timeout{60'000};       // stall: no byte of a request body, or the client takes no response byte
+    milliseconds idle_timeout{75'000};       // keep-alive
+    milliseconds upstream_connect_timeout{5'000};
+    milliseconds upstream_read_timeout{600'000};  // stall: no byte of an answer (models think for minutes)
+    milliseconds upstream_idle_timeout{60'000};   // pooled connections
+    std::uint32_t upstream_idle = 64;             // pooled connections kept per worker
+    std::uint32_t connections = 10'000;           // client connections; more are answered 503
+};
+
+struct forward_settings {
+    bool preserve_host = true;
+    std::vector<std::string> trusted_proxies{"127.0.0.1/8", "::1/128"};
+};
+
+struct journal_settings {
+    std::uint64_t size = 1024ULL * 1024 * 1024;  // bytes, bound of all segments
+    milliseconds keep{600'000};                  // shipped segments are kept this long
+    std::optional<milliseconds> sync;            // nullopt = off
+};
+
+struct redis_settings {
+    std::string url;  // "" = embedded
+    std::string prefix = "aimeter";
+    std::uint64_t stream_maxlen = 1'000'000;  // 0 = all
+};
+
+struct track_settings {
+    std::vector<std::string> paths{"/api/ai/*"};
+    std::vector<std::string> methods{"POST"};
+    std::uint32_t max_labels = 500;
+    enum class log_form { line, json, off } log = log_form::line;
+    enum class on_abort { stop, drain } on_client_abort = on_abort::stop;
+};
+
+struct jwt_settings {
+    std::string cookie = "__session";
+    std::string header = "authorization";
+    std::string jwks_file;
+    std::string issuer;
+    std::vector<std::string> authorized_parties;
+    milliseconds leeway{5'000};
+    std::string claim = "sub";
+    std::string plan_claim = "plan";
+};
+
+struct identity_settings {
+    jwt_settings jwt;
+    std::string header;
+    std::string plan_header;
+    bool api_keys = false;
+    std::string anonymous = "anonymous";
+};
+
+// Prices of an override, in pico-USD per token (the file says USD per 1M tokens: 1 USD/1M = 1'000'000 pico-USD).
+struct price_override {
+    std::map<std::string, std::int64_t> pico;  // "in", "out", "cache_read", "cache_write", "reasoning", ...
+};
+
+struct pricing_settings {
+    std::string catalogue = "conf/model-prices.json";
+    std::string default_provider = "gemini";
+    std::string default_model = "gemini-2.0-flash-exp";
+    std::int64_t default_tokens = 1500;
+    std::int64_t default_cost_nano = 600'000;
+    std::map<std::string, price_override> overrides;
+};
+
+struct cache_rule {
+    std::string header;                          // lower case
+    std::vector<std::string> hit, miss, bypass;  // whole words, case-blind
+};
+
+struct admin_settings {
+    std::string path = "/api/admin";
+    std::string ui_path = "/admin";
+    std::vector<std::string> tokens;
+    std::optional<endpoint> listen;
+    bool metrics_public = false;
+};
+
+struct settings {
+    std::vector<endpoint> listen;
+    std::vector<endpoint> upstream;
+    std::uint32_t workers = 0;  // 0 = one per core
+    std::string timezone = "UTC";
+    std::string data_dir = "var";
+    milliseconds drain_timeout{30'000};
+
+    limits_settings limits;
+    forward_settings forward;
+    journal_settings journal;
+    redis_settings redis;
+    track_settings track;
+    std::map<std::string, std::string> features;
+    identity_settings identity;
+    pricing_settings pricing;
+    std::vector<cache_rule> cache;
+    admin_settings admin;
+};
+
+// One thing wrong with a configuration. line and column are 1-based; 0 = not from a file.
+struct config_error {
+    std::string source;  // the file's path, "environment" or "command line"
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+    std::string key;  // dotted, e.g. "limits.header_bytes"
+    std::string what;
+
+    std::string text()
+        const;  // "conf/aimeter.toml:12:3: limits.header_bites: unknown key; did you mean limits.header_bytes?"
+};
+
+// A key of the file and its new value, as given by an environment variable or a flag.
+struct override_value {
+    std::string source;
+    std::string key;
+    std::string value;
+};
+
+// The file (none when `path` is empty), then the overrides in their order; every error found, not only the first.
+std::variant<settings, std::vector<config_error>> load(const std::string& path,
+                                                       const std::vector<override_value>& overrides);
+
+// AIMETER_<SECTION>_<KEY> of this process's environment, e.g. AIMETER_REDIS_URL -> redis.url, AIMETER_LISTEN -> listen.
+std::vector<override_value> environment_overrides();
+
+}  // namespace conf

@@ -1,0 +1,96 @@
+// The journal: where exactly-once comes from. A worker appends two frames a request (begin when it is forwarded, end
+// with the record) to memory-mapped, preallocated segments: a memcpy, no system call. The page cache outlives the
+// process, so kill -9 loses nothing. The control thread reads behind the writers.
+//
+// Threads: one writer (its worker), one or more readers (control) per journal; everything else is control's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tracking/record.hpp"
+
+namespace tracking::journal {
+
+// 128 random bits for each process start and worker; never written again by another process.
+using journal_id = std::array<std::uint8_t, 16>;
+std::string to_text(const journal_id& id);  // 32 hex digits
+
+// One worker's journal, for writing. Both calls are noexcept, lock-free and take no system call in the steady state.
+class writer {
+public:
+    // The request is about to be forwarded. Returns a ticket for end(); 0 = the journal is full (the loss is counted).
+    virtual std::uint64_t begin(const record& so_far) noexcept = 0;
+    // The request ended. Every end gets the journal's next dense sequence. false = full, and the loss is counted.
+    // ticket 0 = the request was never forwarded (or its begin was lost).
+    virtual bool end(std::uint64_t ticket, const record& whole) noexcept = 0;
+
+protected:
+    ~writer() = default;
+};
+
+struct entry {
+    std::uint64_t sequence = 0;  // dense, from 1
+    record what;
+};
+
+// A cursor over one journal. Used by the control thread only.
+class reader {
+public:
+    virtual ~reader() = default;
+    virtual const journal_id& id() const = 0;
+    // Appends up to `most` records behind the cursor to `into` and moves on; returns how many. The torn tail of a
+    // journal of a dead process reads as its end, followed by its begun but never ended requests (outcome=interrupted),
+    // in the same order and with the same sequences however often it is read.
+    virtual std::size_t read(std::size_t most, std::vector<entry>& into) = 0;
+    // Back to just behind `sequence` (0 = the beginning), as far as segments are still kept.
+    virtual void seek(std::uint64_t sequence) = 0;
+};
+
+struct state {
+    std::uint64_t bytes = 0;  // in all segments
+    std::uint64_t lost = 0;   // records that found no room, since the start
+    bool writable = true;
+    std::uint64_t damaged = 0;  // frames whose checksum failed
+};
+
+// All journals under data_dir/journal, and the lock on data_dir.
+class directory {
+public:
+    struct options {
+        std::string data_dir;
+        std::uint64_t size;  // bytes, bound of all segments
+        std::uint64_t segment_bytes = 16ULL * 1024 * 1024;
+        std::int64_t keep_ms;
+        std::uint32_t writers;
+    };
+    // Locks data_dir (flock on data_dir/lock), creates what is missing, one new journal per writer, and finds those
+    // of dead processes. The string says what is wrong (locked by another instance, not writable, ...).
+    static std::variant<std::unique_ptr<directory>, std::string> open(const options& how);
+    // Without the lock, for `aimeter verify`: reads only.
+    static std::variant<std::unique_ptr<directory>, std::string> open_read_only(const std::string& data_dir);
+    virtual ~directory() = default;
+
+    virtual writer& writer_of(std::uint32_t worker) = 0;
+    // The journals that exist: own ones first, then those of dead processes, oldest first.
+    virtual std::vector<journal_id> journals() const = 0;
+    virtual bool is_own(const journal_id& id) const = 0;
+    virtual std::unique_ptr<reader> read(const journal_id& id) = 0;
+
+    // Control calls this every few ms: prepares the next segment of a writer that is about to need one, and removes
+    // segments that are shipped and older than `keep`. A segment with a begun, not yet ended request stays.
+    virtual void maintain(std::int64_t now_ms) = 0;
+    // Everything up to `sequence` is in Redis.
+    virtual void shipped(const journal_id& id, std::uint64_t sequence) = 0;
+    // fdatasync of what was written since the last call (journal.sync); control thread.
+    virtual void sync() = 0;
+    virtual state current() const = 0;
+};
+
+}  // namespace tracking::journal

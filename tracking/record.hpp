@@ -1,0 +1,118 @@
+// What one tracked request was: the plain struct that a worker fills while the request passes, that the journal
+// keeps, and from which both Redis views and the log line are made. It holds no live objects and does no I/O.
+//
+// Unknown is not zero: a number that nobody stated is nullopt, a text that nobody stated is empty, and neither is
+// written to Redis. Money is nano-USD (1e-9 USD), durations are microseconds, times are ms since the epoch (UTC).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tracking {
+
+enum class outcome : std::uint8_t { ok, error, blocked, client_abort, upstream_abort, interrupted };
+enum class usage_source : std::uint8_t { none, body, headers, estimated };
+enum class cost_source : std::uint8_t { none, cache, reported, catalogue, estimated, unknown };
+enum class user_source : std::uint8_t { anonymous, app, jwt, header, key };
+
+// A UUIDv7 (RFC 9562): 48 bits of ms since the epoch, then random bits; sorts by time.
+using uuid = std::array<std::uint8_t, 16>;
+
+struct record {
+    uuid id{};
+    std::string request_id;
+    std::int64_t ts_ms = 0;  // arrival of the first request byte
+
+    std::string user_id;
+    std::string clerk_user_id;  // the verified JWT subject
+    std::string plan;
+    std::string user_claim;  // what the request body says of its user: unverified
+    user_source user_from = user_source::anonymous;
+
+    std::string provider;
+    std::string ai_model;
+    std::string requested_model;
+    std::string content_type;  // the kind of content generated, not the media type
+    std::string feature;
+
+    std::optional<std::int64_t> input_tokens;  // all prompt tokens, cached ones included
+    std::optional<std::int64_t> cached_tokens;
+    std::optional<std::int64_t> cache_write_tokens;
+    std::optional<std::int64_t> output_tokens;  // all generated tokens, reasoning included
+    std::optional<std::int64_t> reasoning_tokens;
+    std::optional<std::int64_t> tokens_used;
+    usage_source usage_from = usage_source::none;
+
+    std::optional<std::int64_t> cost_nano;
+    cost_source cost_from = cost_source::none;
+    std::string price_id;
+    std::optional<std::int64_t> saved_nano;
+    std::optional<std::int64_t> saved_tokens;
+
+    bool cached = false;
+    std::string cache_rule;
+
+    bool success = false;
+    int status = 0;  // 0 = none was ever sent
+    std::string finish_reason;
+    std::string error_message;  // the provider's, cut at 300 bytes
+
+    std::optional<std::int64_t> duration_us;  // first request byte to last response byte
+    std::optional<std::int64_t> upstream_us;  // request sent to last upstream byte; absent = never reached the upstream
+    std::optional<std::int64_t> ttft_us;      // to the first body byte
+    std::optional<std::int64_t> first_token_us;  // to the first event with text, reasoning or a tool call
+
+    bool stream = false;
+    bool estimated = false;
+    int attempts = 0;
+    outcome result = outcome::ok;
+    std::string variant;
+
+    // Back to the initial state, keeping the capacity of the strings (a worker reuses one record per connection).
+    void clear();
+};
+
+std::string_view to_string(outcome value);
+std::string_view to_string(usage_source value);
+std::string_view to_string(cost_source value);
+std::string_view to_string(user_source value);
+
+std::string to_text(const uuid& id);  // 8-4-4-4-12, lower case
+// A new UUIDv7 at `now_ms`; ids made by one thread ascend even within a millisecond or when the clock steps back.
+uuid make_uuid7(std::int64_t now_ms);
+
+// nano-USD as a plain decimal USD figure: at most 9 places, no trailing zeros, no exponent ("0.000453", "0", "-0.5").
+std::string usd_text(std::int64_t nano);
+
+// ---- Journal payload -------------------------------------------------------------------------------------------
+// A compact tagged binary form: unknown tags are skipped on reading, so that a newer release can add fields.
+// Upper bound of encoded_size is record_bytes_max: encode() cuts texts so that it holds.
+inline constexpr std::size_t record_bytes_max = 8192;
+std::size_t encode(const record& from, std::span<char> to) noexcept;  // bytes written; 0 = `to` is too small
+bool decode(std::span<const char> from, record& to);                  // false = not a record
+
+// ---- Redis fields and JSON --------------------------------------------------------------------------------------
+// The field names of the usage view, in the order in which they are written, with the type that JSON gives them.
+enum class field_type : std::uint8_t { text, integer, flag, usd, millis };
+struct field_name {
+    std::string_view name;
+    field_type type;
+};
+std::span<const field_name> usage_fields();
+
+// Calls `visit(name, value)` for each set field of the usage view, in that order. `value` lives during the call only.
+using field_visitor = std::function<void(std::string_view, std::string_view)>;
+void for_each_usage_field(const record& from, const field_visitor& visit);
+
+// The line of the log, without the line end: control characters in names are escaped.
+// "[AI Analytics] ✅ Tracked experience-description (feature: content-gen, cost: $0.000453, ...)"
+std::string log_line(const record& from);
+std::string log_json(const record& from);  // one JSON object with every set field
+
+}  // namespace tracking

@@ -1,0 +1,60 @@
+// Who sent a request, and how that was learnt: verified JWT, header from a trusted proxy, API key, or nobody.
+// Immutable once built (workers share one snapshot); verified tokens are remembered in a bounded cache per worker.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "conf/config.hpp"
+#include "tracking/record.hpp"
+#include "tracking/request/head_view.hpp"
+
+namespace tracking {
+
+struct identity {
+    std::string user_id;
+    std::string clerk_user_id;  // set by a verified JWT only
+    std::string plan;
+    user_source from = user_source::anonymous;
+};
+
+class identity_rules {
+public:
+    // `key_secret` keys the HMAC that turns an API key into a user id. The string is an error (JWKS unreadable, ...).
+    static std::variant<std::shared_ptr<const identity_rules>, std::string> load(
+        const conf::identity_settings& settings, std::string key_secret);
+    ~identity_rules();
+
+    // A worker's memory of tokens already verified (signature work is tens of microseconds). One per worker.
+    class memory;
+    std::unique_ptr<memory, void (*)(memory*)> make_memory() const;
+
+    // `peer_trusted`: the TCP peer is one of forward.trusted_proxies. `now_ms`: wall clock.
+    void identify(const head_view& head, bool peer_trusted, std::int64_t now_ms, memory& seen, identity& into) const;
+
+    // The configured identity and plan headers: removed from requests of untrusted peers before forwarding.
+    bool is_identity_header(std::string_view name) const noexcept;
+
+private:
+    identity_rules();
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+// A set of CIDR blocks, e.g. forward.trusted_proxies.
+class cidr_set {
+public:
+    static std::variant<cidr_set, std::string> parse(const std::vector<std::string>& blocks);
+    bool contains(std::string_view address) const noexcept;  // "203.0.113.9", "::1", "::ffff:127.0.0.1"
+
+private:
+    struct block {
+        std::array<std::uint8_t, 16> base;  // IPv4 as ::ffff:a.b.c.d
+        int bits;
+    };
+    std::vector<block> blocks_;
+};
+
+}  // namespace tracking

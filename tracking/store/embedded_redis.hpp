@@ -1,0 +1,29 @@
+// A real redis-server as a child process on data_dir (AOF on, noeviction, a unix socket, no TCP port): started,
+// supervised (restarted when it dies), stopped with aimeter, found again after a crash of aimeter, and never in the
+// way of a Redis that the machine already runs. Control thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+#include <variant>
+
+namespace tracking::store {
+
+class embedded_redis {
+public:
+    // `data_dir`/redis holds socket, AOF and pid file. The error says what is missing (redis-server not installed,
+    // ...).
+    static std::variant<std::unique_ptr<embedded_redis>, std::string> create(boost::asio::any_io_executor executor,
+                                                                             std::string data_dir);
+    virtual ~embedded_redis() = default;
+    // Starts or adopts the server and waits until it answers PING (loading an AOF may take long: logged).
+    virtual boost::asio::awaitable<std::variant<std::monostate, std::string>> start() = 0;
+    virtual boost::asio::awaitable<void> supervise() = 0;  // until stop()
+    virtual boost::asio::awaitable<void> stop() = 0;       // SIGTERM, waits; the AOF is flushed
+    virtual std::string url() const = 0;                   // unix:/...
+    virtual std::string socket_path() const = 0;
+};
+
+}  // namespace tracking::store

@@ -1,0 +1,66 @@
+// One connection to one Redis: connect, authenticate, select, pipeline, deadlines. hiredis is the codec
+// (redisFormatCommandArgv, redisReader), Asio moves the bytes. All calls on the control thread's io_context.
+// After any error the connection is closed: what was sent without a reply is in an unknown state.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tracking::store {
+
+// redis://[user:pass@]host:port/db or unix:/path[?db=N]; user, password and db optional.
+struct redis_url {
+    std::string host;
+    std::uint16_t port = 6379;
+    std::string unix_path;
+    std::string user, password;
+    int db = 0;
+    std::string text;  // without credentials, for messages
+
+    static std::variant<redis_url, std::string> parse(std::string_view text);
+};
+
+// A reply, owned. Nested arrays as Redis sends them.
+struct reply {
+    enum class type { nil, integer, text, status, error, array } kind = type::nil;
+    std::int64_t integer = 0;
+    std::string text;
+    std::vector<reply> elements;
+
+    bool is_error() const { return kind == type::error; }
+};
+
+using command = std::vector<std::string>;
+
+struct redis_error {
+    std::string what;  // one line, no credentials
+};
+
+class redis_client {
+public:
+    redis_client(boost::asio::any_io_executor executor, redis_url url);
+    ~redis_client();
+
+    // No effect when connected. Errors name the host and what was being done.
+    boost::asio::awaitable<std::variant<std::monostate, redis_error>> connect(std::chrono::milliseconds deadline);
+    bool connected() const;
+    void close();
+
+    // All commands in one write, all replies in order; error replies are replies. One pipeline at a time: a second
+    // caller waits for the first.
+    boost::asio::awaitable<std::variant<std::vector<reply>, redis_error>> pipeline(const std::vector<command>& commands,
+                                                                                   std::chrono::milliseconds deadline);
+
+private:
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace tracking::store

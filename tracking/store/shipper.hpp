@@ -1,0 +1,56 @@
+// Ships journals to Redis: reads behind the writers, makes atomic batches, applies each with one compare-and-set
+// script, and after every connect goes on from the position that Redis itself states. Control thread; no request
+// ever waits for it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "conf/config.hpp"
+#include "tracking/clock.hpp"
+#include "tracking/journal/journal.hpp"
+#include "tracking/store/calendar.hpp"
+#include "tracking/store/keys.hpp"
+#include "tracking/store/redis_client.hpp"
+
+namespace tracking::store {
+
+struct shipper_state {
+    bool connected = false;
+    std::string redis;          // "connected", or the last error
+    std::uint64_t shipped = 0;  // records applied since the start
+    std::uint64_t lag = 0;      // records read or written but not yet applied
+    std::uint64_t batches = 0;
+    std::uint64_t refused = 0;  // batches that Redis refused (OOM, WRONGTYPE, ...) and that wait
+};
+
+class shipper {
+public:
+    struct parts {
+        boost::asio::any_io_executor executor;
+        const conf::settings& settings;
+        journal::directory& journals;
+        const calendar& when;
+        const time_source& clock;
+        std::function<std::string()> redis_url;  // asked before each connect (the embedded server may move)
+        std::string data_set_file;               // data_dir/data-set: the data set id last seen
+    };
+    explicit shipper(parts with);
+    ~shipper();
+
+    // Runs until stop(); never throws. Also calls journals.maintain(), and journals.sync() when configured.
+    boost::asio::awaitable<void> run();
+    // Ships what is there until all is applied or the deadline is over; true = nothing is left.
+    boost::asio::awaitable<bool> flush(std::chrono::milliseconds deadline);
+    void stop();
+    shipper_state current() const;
+
+private:
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace tracking::store
