@@ -30,7 +30,7 @@ struct request {
 struct response {
     int status = 200;
     std::vector<std::pair<std::string, std::string>> headers;  // without Content-Length, Date and Connection
-    std::string body;
+    std::string body;  // of a HEAD request too: the connection leaves it out and states its length
 };
 
 // What /readyz says beyond Redis; filled by the process that owns workers and journal.
@@ -57,7 +57,7 @@ public:
         std::vector<std::string> tokens;
         tracking::store::reports& reports;
         const tracking::time_source& clock;
-        std::function<boost::asio::awaitable<health>()> health;
+        std::function<boost::asio::awaitable<admin::health>()> health;
     };
     explicit api(parts with);
     ~api();

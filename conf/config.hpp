@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -21,6 +23,8 @@ struct endpoint {
     std::string unix_path;  // when set, host and port are unused
     bool tls = false;
     std::string text;  // as it was written, without credentials, for messages
+
+    bool operator==(const endpoint&) const = default;
 };
 
 struct limits_settings {
@@ -34,23 +38,31 @@ struct limits_settings {
     milliseconds upstream_idle_timeout{60'000};   // pooled connections
     std::uint32_t upstream_idle = 64;             // pooled connections kept per worker
     std::uint32_t connections = 10'000;           // client connections; more are answered 503
+
+    bool operator==(const limits_settings&) const = default;
 };
 
 struct forward_settings {
     bool preserve_host = true;
     std::vector<std::string> trusted_proxies{"127.0.0.1/8", "::1/128"};
+
+    bool operator==(const forward_settings&) const = default;
 };
 
 struct journal_settings {
     std::uint64_t size = 1024ULL * 1024 * 1024;  // bytes, bound of all segments
     milliseconds keep{600'000};                  // shipped segments are kept this long
     std::optional<milliseconds> sync;            // nullopt = off
+
+    bool operator==(const journal_settings&) const = default;
 };
 
 struct redis_settings {
     std::string url;  // "" = embedded
     std::string prefix = "aimeter";
     std::uint64_t stream_maxlen = 1'000'000;  // 0 = all
+
+    bool operator==(const redis_settings&) const = default;
 };
 
 struct track_settings {
@@ -59,6 +71,8 @@ struct track_settings {
     std::uint32_t max_labels = 500;
     enum class log_form { line, json, off } log = log_form::line;
     enum class on_abort { stop, drain } on_client_abort = on_abort::stop;
+
+    bool operator==(const track_settings&) const = default;
 };
 
 struct jwt_settings {
@@ -70,6 +84,8 @@ struct jwt_settings {
     milliseconds leeway{5'000};
     std::string claim = "sub";
     std::string plan_claim = "plan";
+
+    bool operator==(const jwt_settings&) const = default;
 };
 
 struct identity_settings {
@@ -78,11 +94,15 @@ struct identity_settings {
     std::string plan_header;
     bool api_keys = false;
     std::string anonymous = "anonymous";
+
+    bool operator==(const identity_settings&) const = default;
 };
 
 // Prices of an override, in pico-USD per token (the file says USD per 1M tokens: 1 USD/1M = 1'000'000 pico-USD).
 struct price_override {
     std::map<std::string, std::int64_t> pico;  // "in", "out", "cache_read", "cache_write", "reasoning", ...
+
+    bool operator==(const price_override&) const = default;
 };
 
 struct pricing_settings {
@@ -92,11 +112,15 @@ struct pricing_settings {
     std::int64_t default_tokens = 1500;
     std::int64_t default_cost_nano = 600'000;
     std::map<std::string, price_override> overrides;
+
+    bool operator==(const pricing_settings&) const = default;
 };
 
 struct cache_rule {
     std::string header;                          // lower case
     std::vector<std::string> hit, miss, bypass;  // whole words, case-blind
+
+    bool operator==(const cache_rule&) const = default;
 };
 
 struct admin_settings {
@@ -105,6 +129,8 @@ struct admin_settings {
     std::vector<std::string> tokens;
     std::optional<endpoint> listen;
     bool metrics_public = false;
+
+    bool operator==(const admin_settings&) const = default;
 };
 
 struct settings {
@@ -125,11 +151,13 @@ struct settings {
     pricing_settings pricing;
     std::vector<cache_rule> cache;
     admin_settings admin;
+
+    bool operator==(const settings&) const = default;
 };
 
 // One thing wrong with a configuration. line and column are 1-based; 0 = not from a file.
 struct config_error {
-    std::string source;  // the file's path, "environment" or "command line"
+    std::string source;  // the file's path, "environment AIMETER_REDIS_URL" or "command line"
     std::uint32_t line = 0;
     std::uint32_t column = 0;
     std::string key;  // dotted, e.g. "limits.header_bytes"
@@ -139,18 +167,30 @@ struct config_error {
         const;  // "conf/aimeter.toml:12:3: limits.header_bites: unknown key; did you mean limits.header_bytes?"
 };
 
-// A key of the file and its new value, as given by an environment variable or a flag.
+// A key of the file and its new value, as given by an environment variable or a flag. A list is comma-separated, a
+// table is written as TOML does inline. An unknown variable has its own name as the key, so that load() refuses it.
 struct override_value {
     std::string source;
     std::string key;
     std::string value;
 };
 
+// What holds where neither file nor environment nor flag says otherwise.
+settings default_settings();
+
 // The file (none when `path` is empty), then the overrides in their order; every error found, not only the first.
 std::variant<settings, std::vector<config_error>> load(const std::string& path,
                                                        const std::vector<override_value>& overrides);
+// The same of a text in the place of the file; `source` names it in errors.
+std::variant<settings, std::vector<config_error>> load_text(std::string_view text, const std::string& source,
+                                                            const std::vector<override_value>& overrides);
 
 // AIMETER_<SECTION>_<KEY> of this process's environment, e.g. AIMETER_REDIS_URL -> redis.url, AIMETER_LISTEN -> listen.
+// Names that begin with AIMETER_TEST are left to the test suite.
 std::vector<override_value> environment_overrides();
+
+// `aimeter check`: one line, "configuration ok" to `out` or each error to `err`; the exit code, 0 or 1.
+int run_check(const std::string& path, const std::vector<override_value>& overrides, std::ostream& out,
+              std::ostream& err);
 
 }  // namespace conf

@@ -1,0 +1,201 @@
+#include "tracking/pricing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "conf/nearest.hpp"
+#include "tracking/model_names.hpp"
+#include "tracking/price_builtin.hpp"
+#include "tracking/price_sum.hpp"
+#include "tracking/price_table.hpp"
+
+namespace tracking {
+namespace {
+
+// The text of the catalogue, or an error. The default file has a copy in the program.
+std::variant<std::string, std::string_view, std::monostate> read_catalogue(const std::string& path) {
+    std::error_code error;
+    const bool file = std::filesystem::is_regular_file(path, error);
+    if (!file && path == conf::pricing_settings{}.catalogue) return builtin_price_file();
+    std::ifstream in(path, std::ios::binary);
+    if (!file || !in) return std::monostate{};
+    std::string text(std::istreambuf_iterator<char>(in), {});
+    if (in.bad()) return std::monostate{};
+    return text;
+}
+
+// How an entry was come by, in the order of the look-up.
+struct found_price {
+    const price_entry* entry = nullptr;
+    const price_table* table = nullptr;
+    bool under_provider = false;
+    bool under_maker = false;
+    explicit operator bool() const { return entry != nullptr; }
+};
+
+const price_entry* find_prefixed(const price_table& table, std::string_view prefix, std::string_view name) {
+    std::array<char, 256> id;
+    if (prefix.empty() || prefix.size() + 1 + name.size() > id.size()) return nullptr;
+    char* end = std::copy(prefix.begin(), prefix.end(), id.begin());
+    *end++ = '/';
+    end = std::copy(name.begin(), name.end(), end);
+    return table.find({id.data(), static_cast<std::size_t>(end - id.data())});
+}
+
+// One name, under the provider's prefix and bare.
+found_price find_name(const price_table& table, std::string_view prefix, std::string_view name, bool direct) {
+    if (direct)
+        if (const auto* entry = find_prefixed(table, prefix, name)) return {entry, &table, true, false};
+    if (const auto* entry = table.find(name)) return {entry, &table, false, false};
+    return {};
+}
+
+found_price find_names(const price_table& table, std::string_view prefix, const model_names& names, bool direct) {
+    for (const std::string_view name : names)
+        if (const auto found = find_name(table, prefix, name, direct)) return found;
+    for (const std::string_view name : names)
+        if (const auto* entry = find_prefixed(table, prefix, name)) return {entry, &table, true, false};
+    return {};
+}
+
+found_price find_maker(const price_table& table, const model_names& names) {
+    for (const std::string_view name : names)
+        for (const std::string_view maker : maker_prefixes())
+            if (const auto* entry = find_prefixed(table, maker, name)) return {entry, &table, false, true};
+    return {};
+}
+
+std::string decimal(wide number) {
+    std::string text;
+    do {
+        text.insert(text.begin(), static_cast<char>('0' + static_cast<int>(number % 10)));
+        number /= 10;
+    } while (number != 0);
+    return text;
+}
+
+std::string padded(std::string text, std::size_t width) {
+    text.resize(std::max(width, text.size()), ' ');
+    return text;
+}
+
+std::string explain_sum(const price_sum& sum) {
+    std::string text;
+    for (std::size_t i = 0; i < sum.used; ++i) {
+        const price_line& line = sum.lines[i];
+        text += padded(std::string(line.name), 15) + std::to_string(line.tokens) + " tokens x " +
+                std::to_string(line.pico) + " pico-USD = " + decimal(line.total()) + " pico-USD\n";
+    }
+    text +=
+        padded("sum", 15) + decimal(sum.pico) + " pico-USD, rounded half up: " + std::to_string(sum.nano) + " nano-USD";
+    if (sum.saturated) text += " (the largest that is kept)";
+    return text + "\n";
+}
+
+}  // namespace
+
+struct price_catalogue::impl {
+    price_table catalogue;
+    price_table overrides;
+
+    found_price find(std::string_view provider, std::string_view model, bool direct) const {
+        const std::string_view prefix = id_prefix(provider);
+        const bool overridden = !overrides.entries().empty();
+        // Nearly every request ends here, without a look at affixes.
+        if (!overridden)
+            if (const auto found = find_name(catalogue, prefix, model, direct)) return found;
+        const model_names names(model);
+        if (overridden)
+            if (const auto found = find_names(overrides, prefix, names, direct)) return found;
+        if (const auto found = find_names(catalogue, prefix, names, direct)) return found;
+        return find_maker(catalogue, names);
+    }
+
+    std::string price_id(const found_price& found) const {
+        const std::string_view id = found.table->id_of(*found.entry);
+        std::string text;
+        text.reserve(id.size() + 16);
+        if (found.table == &overrides) text = "override:";
+        text += id;
+        if (found.table == &catalogue && !catalogue.as_of().empty()) text.append("@").append(catalogue.as_of());
+        return text;
+    }
+
+    std::string how(const found_price& found, std::string_view model) const {
+        const std::string_view id = found.table->id_of(*found.entry);
+        std::string text = found.table == &overrides ? "pricing.overrides" : "the catalogue";
+        if (found.under_provider) text += ", under the provider's id";
+        if (found.under_maker) text += ", under its maker's id";
+        if (!id.ends_with(model)) text += ", without path, date, version or region";
+        return text + ": " + std::string(id);
+    }
+
+    std::optional<price_quote> quote(const found_price& found, const token_counts& counts, std::string_view service,
+                                     std::string_view explained_model) const {
+        if (!found || !found.entry->by_token) return std::nullopt;
+        const rate_card rates = found.table->rates_for(*found.entry, service_tier_of(service), counts.input);
+        const auto sum = sum_up(rates, counts);
+        if (!sum) return std::nullopt;
+        price_quote made{sum->nano, price_id(found), sum->saturated, {}};
+        if (!explained_model.empty())
+            made.explanation = padded("found in", 15) + how(found, explained_model) + "\n" + explain_sum(*sum);
+        return made;
+    }
+};
+
+price_catalogue::price_catalogue() = default;
+price_catalogue::~price_catalogue() = default;
+
+std::variant<std::shared_ptr<const price_catalogue>, std::string> price_catalogue::load(
+    const conf::pricing_settings& settings) {
+    const auto text = read_catalogue(settings.catalogue);
+    if (std::holds_alternative<std::monostate>(text))
+        return settings.catalogue + ": the price catalogue cannot be read";
+    const auto* file = std::get_if<std::string>(&text);
+    auto table = price_table::parse(file ? std::string_view(*file) : std::get<std::string_view>(text));
+    if (auto* wrong = std::get_if<std::string>(&table))
+        return settings.catalogue + ": not a price catalogue: " + *wrong;
+    const std::shared_ptr<price_catalogue> made(new price_catalogue);
+    made->impl_ = std::make_unique<impl>(
+        impl{std::move(std::get<price_table>(table)), price_table::of_overrides(settings.overrides)});
+    return std::shared_ptr<const price_catalogue>(made);
+}
+
+std::optional<price_quote> price_catalogue::price(std::string_view provider, std::string_view model,
+                                                  const token_counts& counts, bool direct,
+                                                  std::string_view service_tier) const {
+    return impl_->quote(impl_->find(provider, model, direct), counts, service_tier, {});
+}
+
+std::optional<price_quote> price_catalogue::explain(std::string_view provider, std::string_view model,
+                                                    const token_counts& counts, bool direct,
+                                                    std::string_view service_tier) const {
+    return impl_->quote(impl_->find(provider, model, direct), counts, service_tier, model);
+}
+
+std::string_view price_catalogue::as_of() const { return impl_->catalogue.as_of(); }
+
+std::vector<std::string> price_catalogue::nearest(std::string_view model, std::size_t most) const {
+    std::vector<std::pair<std::size_t, std::string_view>> ranked;
+    for (const price_table* table : {&impl_->overrides, &impl_->catalogue}) {
+        for (const price_entry& entry : table->entries()) {
+            const std::string_view id = table->id_of(entry);
+            const std::string_view behind_prefix = id.substr(id.rfind('/') + 1);
+            const auto distance =
+                std::min(conf::edit_distance(model, id), conf::edit_distance(model, behind_prefix) + 1);
+            ranked.emplace_back(distance, id);
+        }
+    }
+    const auto kept = std::min(most, ranked.size());
+    std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(kept), ranked.end());
+    std::vector<std::string> names;
+    names.reserve(kept);
+    for (std::size_t i = 0; i < kept; ++i) names.emplace_back(ranked[i].second);
+    return names;
+}
+
+}  // namespace tracking

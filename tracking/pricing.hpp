@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "conf/config.hpp"
 
@@ -28,7 +29,7 @@ struct price_quote {
     std::int64_t nano = 0;
     std::string price_id;     // "gemini-2.0-flash-exp@2026-08-01", "override:my-model"
     bool saturated = false;   // the sum left the range of int64 and was cut there
-    std::string explanation;  // one line per class of token; only filled by explain()
+    std::string explanation;  // how it was found, one line per class of token, the sum; only filled by explain()
 };
 
 class price_catalogue {
@@ -46,6 +47,8 @@ public:
     std::optional<price_quote> explain(std::string_view provider, std::string_view model, const token_counts& counts,
                                        bool direct, std::string_view service_tier = {}) const;
     std::string_view as_of() const;  // the catalogue's date, YYYY-MM-DD
+    // The ids most like an unknown model, nearest first. Looks at every id: not for the way of a request.
+    std::vector<std::string> nearest(std::string_view model, std::size_t most) const;
 
 private:
     price_catalogue();

@@ -95,6 +95,9 @@ std::string usd_text(std::int64_t nano);
 // Upper bound of encoded_size is record_bytes_max: encode() cuts texts so that it holds.
 inline constexpr std::size_t record_bytes_max = 8192;
 std::size_t encode(const record& from, std::span<char> to) noexcept;  // bytes written; 0 = `to` is too small
+// The same with every text cut to 64 bytes, for a journal that has only the room left that it promised.
+inline constexpr std::size_t record_bytes_tight = 1256;
+std::size_t encode_tight(const record& from, std::span<char> to) noexcept;
 bool decode(std::span<const char> from, record& to);                  // false = not a record
 
 // ---- Redis fields and JSON --------------------------------------------------------------------------------------

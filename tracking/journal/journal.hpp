@@ -54,10 +54,12 @@ public:
 };
 
 struct state {
-    std::uint64_t bytes = 0;  // in all segments
-    std::uint64_t lost = 0;   // records that found no room, since the start
+    std::uint64_t bytes = 0;        // in all segments
+    std::uint64_t lost = 0;         // records that found no room, since the start: end() returned false
+    std::uint64_t unprotected = 0;  // begins that found none: their requests are lost only if the process is killed now
     bool writable = true;
-    std::uint64_t damaged = 0;  // frames whose checksum failed
+    std::uint64_t damaged = 0;       // frames whose checksum failed
+    std::vector<std::string> notes;  // what was set aside and why, for the log; oldest first, bounded
 };
 
 // All journals under data_dir/journal, and the lock on data_dir.

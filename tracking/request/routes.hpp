@@ -14,8 +14,10 @@ class route_rules {
 public:
     route_rules(const conf::track_settings& track, const std::map<std::string, std::string>& features);
 
-    // OPTIONS never; the path is compared without its query, after decoding %XX once and resolving dot segments,
-    // so that /api/x/../ai/y and /api/%61i/y are tracked like /api/ai/y. Absolute-form targets work too.
+    // OPTIONS never. A pattern matches the path without its query, decoded once; "*" stands for anything, a pattern
+    // without one for that path, with or without a slash at its end. The path is tracked when it matches as decoded or
+    // with dot segments, parameters and repeated slashes resolved, so that no spelling which an application may read
+    // as a tracked path goes by: /api/x/../ai/y and /api/%61i/y are tracked like /api/ai/y. Paths are case-sensitive.
     bool tracked(std::string_view method, std::string_view target) const;
 
     // "experience-description" of /api/ai/generate-experience-description?x=1 (contract, section 4). At most 128
@@ -25,10 +27,15 @@ public:
     std::string feature(std::string_view content_type) const;
 
 private:
-    std::vector<std::string> prefixes_;  // of the patterns, lower case, without the "*"
-    std::vector<std::string> patterns_;
+    struct pattern {
+        std::string text;
+        std::size_t below;  // length of its folder: what the labelled segments come after ("/api/ai/" of "/api/ai/*")
+    };
+    const pattern* match(std::string_view path) const noexcept;  // the one with the longest folder
+
+    std::vector<pattern> patterns_;
     std::vector<std::string> methods_;
-    std::map<std::string, std::string, std::less<>> features_;
+    std::map<std::string, std::string, std::less<>> features_;  // by lower-case content type
 };
 
 }  // namespace tracking

@@ -1,5 +1,6 @@
 // Civil time in the configured time zone: which minute, hour, day and month an instant belongs to, and where those
-// begin and end. Zone rules come from the system's tz database (Howard Hinnant's date library).
+// begin and end. Zone rules come from the system's tz database (Howard Hinnant's date library), read once at open():
+// afterwards all is const and lock-free, so that any thread may ask.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@ public:
     static std::variant<calendar, std::string> open(const std::string& zone);  // error names the zone
     ~calendar();
     calendar(calendar&&) noexcept;
+    calendar& operator=(calendar&&) noexcept;
 
     civil_time at(std::int64_t ms) const;
     // The instant at which a civil date and wall-clock time begins; a time that a DST change skips is the instant of

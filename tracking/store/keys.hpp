@@ -33,8 +33,10 @@ public:
     std::string status(std::string_view day_period) const;
     std::string errors(std::string_view day_period) const;
     std::string active(std::string_view day_period) const;
-    // Set of the labels of a kind that a day or month has: readers find the keys without SCAN.
+    // Set of the labels (not escaped) of a kind that a day or month has: readers find the keys without SCAN.
     std::string labels(std::string_view period, std::string_view kind) const;
+    std::string months() const;       // set of the months (2026-11) that have a bucket
+    std::string checkpoints() const;  // list of "stream-id entries costNanoUsd", oldest first: where streams may be cut
 
 private:
     std::string prefix_;

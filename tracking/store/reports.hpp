@@ -3,7 +3,9 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,9 +40,15 @@ class reports {
 public:
     reports(redis_client& redis, const key_names& keys, const calendar& when);
 
+    // The same reports, for one admin request: all of its questions together take no longer than `budget`. A Redis that
+    // leaves one pipeline unanswered for 2 s is taken to hang, whatever is left of it.
+    reports within(std::chrono::milliseconds budget) const;
+    const calendar& when() const { return when_; }
+
     // One bucket per period key ("day:2026-11-22", "month:2026-11", "hour:...", "minute:..."), zeros where Redis has
-    // none.
-    boost::asio::awaitable<answer<std::vector<counters>>> usage(std::vector<std::string> periods);
+    // none. With `only`, just these counters are read (for thousands of hours).
+    boost::asio::awaitable<answer<std::vector<counters>>> usage(std::vector<std::string> periods,
+                                                                std::vector<counter> only = {});
     // For each period and each label of the kind that it has.
     boost::asio::awaitable<answer<std::vector<std::vector<bucket_of>>>> usage_by(std::vector<std::string> periods,
                                                                                  std::string kind);
@@ -59,9 +67,13 @@ public:
     boost::asio::awaitable<answer<std::vector<message_count>>> top_errors(std::string day_period, std::size_t most);
     boost::asio::awaitable<answer<std::int64_t>> active_users(std::vector<std::string> day_periods);  // PFCOUNT
     struct user_row {
-        std::string user_id, plan;
+        std::string user_id;
+        std::string plan;  // of the latest usage; "" = not known
         std::int64_t requests = 0, cost_nano = 0, tokens_used = 0;
     };
+    // Requests and cost are exact for the users shown, who are chosen among the leaders of each day. Tokens are kept
+    // by user and month only: exact when all of a user's requests of a month lie in the days asked for, else in
+    // proportion to the requests.
     boost::asio::awaitable<answer<std::vector<user_row>>> top_users(std::vector<std::string> day_periods,
                                                                     std::size_t most);
     // Newest first, behind `cursor` ("" = from the newest).
@@ -69,9 +81,26 @@ public:
     boost::asio::awaitable<answer<stream_page>> analytics_entries(std::size_t most);
 
 private:
+    // `make(i)` is the i-th of `count` commands; `take(i, reply)` gets its reply, never an error reply. At most `chunk`
+    // commands are under way, so that neither Redis nor this process holds much for one report.
+    using make_command = std::function<command(std::size_t)>;
+    using take_reply = std::function<void(std::size_t, const reply&)>;
+    boost::asio::awaitable<void> exchange(const std::vector<command>& commands, std::chrono::milliseconds left,
+                                          answer<std::vector<reply>>& into);
+    boost::asio::awaitable<answer<std::vector<reply>>> ask(const std::vector<command>& commands);
+    boost::asio::awaitable<std::optional<redis_error>> each(std::size_t count, std::size_t chunk,
+                                                            const make_command& make, const take_reply& take);
+    boost::asio::awaitable<answer<std::vector<std::string>>> leading_users(const std::vector<std::string>& day_periods,
+                                                                           std::size_t most);
+    using requests_by_month = std::map<std::string, std::vector<std::int64_t>>;
+    boost::asio::awaitable<std::optional<redis_error>> add_month_figures(std::vector<user_row>& rows,
+                                                                         const requests_by_month& in_range);
+    boost::asio::awaitable<answer<stream_page>> entries(std::string key, std::string cursor, std::size_t most);
+
     redis_client& redis_;
     const key_names& keys_;
     const calendar& when_;
+    std::chrono::steady_clock::time_point until_;
 };
 
 }  // namespace tracking::store

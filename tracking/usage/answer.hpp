@@ -39,7 +39,9 @@ struct usage_facts {
     std::string cached_flag_name;
     bool stream = false;           // SSE, NDJSON or a JSON array of chunks
     std::uint64_t text_bytes = 0;  // visible text, reasoning and tool-call bytes seen (for estimates)
-    bool contradictory = false;    // numbers that were negative, fractional, huge or strings
+    // The part of text_bytes that came behind the last usage figures: what a stream that is cut short leaves uncounted.
+    std::uint64_t uncounted_text_bytes = 0;
+    bool contradictory = false;  // numbers that were negative, fractional, huge or strings
 };
 
 class answer_scanner {

@@ -1,0 +1,86 @@
+// One admin request, from its route to its response: method, token, parameters, endpoint. Nothing escapes as an
+// exception; what fails unexpectedly is logged here and answered 500.
+#include "admin-api/api.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "admin-api/auth.hpp"
+#include "admin-api/endpoints.hpp"
+#include "admin-api/problem.hpp"
+#include "admin-api/query.hpp"
+#include "admin-api/router.hpp"
+#include "admin-api/views.hpp"
+
+namespace admin {
+
+namespace {
+
+using boost::asio::awaitable;
+
+response wrong_method() {
+    response made = problem(405, "This route answers GET and HEAD.");
+    made.headers.emplace_back("Allow", "GET, HEAD");
+    return made;
+}
+
+}  // namespace
+
+struct api::impl {
+    parts with;
+    authenticator door;
+
+    explicit impl(parts given) : with(std::move(given)), door(with.tokens, with.clock) {}
+
+    // Redis down is still ready: records wait in the journal.
+    awaitable<response> ready(bool detailed) {
+        const health now = co_await with.health();
+        const bool ready = !now.draining && now.journal_writable && now.upstream_reachable;
+        co_return json_response(ready ? 200 : 503, ready_json(now, ready, detailed));
+    }
+
+    awaitable<response> answer(const request& what) {
+        const auto to = match(with.settings.admin, what.target, with.settings.admin.listen.has_value());
+        if (!to) co_return problem(404, "There is no such admin route.");
+        if (what.method != "GET" && what.method != "HEAD") co_return wrong_method();
+        const auto token = door.check(what);
+        const bool known = token.is == authenticator::verdict::passed;
+        if (!known && !to->to->open) co_return refusal(token);
+        auto asked = query::parse(to->query, to->to->parameters);
+        if (const auto* bad = std::get_if<bad_parameter>(&asked)) co_return bad_request(*bad);
+        co_return co_await ask(to->to->endpoint, std::move(std::get<query>(asked)), known);
+    }
+
+    awaitable<response> ask(endpoint_id endpoint, query asked, bool known) {
+        const auto now = with.clock.wall_ms();
+        const auto reports = with.reports.within(endpoint == endpoint_id::requests ? scan_budget : report_budget);
+        switch (endpoint) {
+            case endpoint_id::overview:
+                co_return co_await overview(reports, now);
+            case endpoint_id::usage:
+                co_return co_await usage(reports, now, std::move(asked));
+            case endpoint_id::stats:
+                co_return co_await stats(reports, now);
+            case endpoint_id::requests:
+                co_return co_await requests(reports, std::move(asked));
+            case endpoint_id::healthz:
+                co_return json_response(200, alive_json());
+            case endpoint_id::readyz:
+                break;
+        }
+        co_return co_await ready(known);
+    }
+};
+
+api::api(parts with) : impl_(std::make_unique<impl>(std::move(with))) {}
+api::~api() = default;
+
+awaitable<response> api::handle(request what) {
+    try {
+        co_return co_await impl_->answer(what);
+    } catch (const std::exception& failure) {
+        spdlog::error("admin: {}: {}", what.method, failure.what());
+    }
+    co_return problem(500, "Something went wrong; the log says what.");
+}
+
+}  // namespace admin

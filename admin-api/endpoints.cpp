@@ -1,0 +1,207 @@
+// Overview, usage and the main dashboard's figures: counters only, never a stream entry more than the ten shown.
+#include "admin-api/endpoints.hpp"
+
+#include <algorithm>
+
+#include "admin-api/problem.hpp"
+#include "admin-api/time_range.hpp"
+#include "admin-api/views.hpp"
+#include "tracking/store/counting.hpp"
+
+namespace admin {
+
+namespace {
+
+namespace store = tracking::store;
+using boost::asio::awaitable;
+using store::counter;
+using store::counters;
+using store::redis_error;
+
+constexpr std::size_t shown_errors = 10;
+constexpr std::size_t shown_users = 10;
+constexpr std::size_t shown_activity = 10;
+// Histograms read for byFeature's percentiles: days x features, the features with most requests first.
+constexpr std::size_t feature_histograms_most = 4'000;
+
+using maybe_error = std::optional<redis_error>;
+
+// Moves the answer into `to`, or returns its error.
+template <class T>
+maybe_error unpack(store::answer<T>&& from, T& to) {
+    if (auto* error = std::get_if<redis_error>(&from)) return std::move(*error);
+    to = std::move(std::get<T>(from));
+    return std::nullopt;
+}
+
+response unavailable(const redis_error& why) { return problem(503, "The figures could not be read: " + why.what); }
+
+std::vector<std::string> periods_of(const std::vector<share>& shares) {
+    std::vector<std::string> periods;
+    for (const auto& one : shares) periods.push_back(one.period);
+    return periods;
+}
+
+std::vector<std::string> days_of(const date_range& range) {
+    std::vector<std::string> periods;
+    for (const date day : range.dates()) periods.push_back(day_period(day));
+    return periods;
+}
+
+date first_of_month(date day) {
+    const std::chrono::year_month_day civil{day};
+    return civil.year() / civil.month() / 1;
+}
+
+trend_sums sums_of(const std::vector<share>& shares, std::span<const counters> buckets) {
+    trend_sums sums;
+    for (std::size_t i = 0; i < shares.size(); ++i) sums.add(buckets[i], shares[i].part);
+    return sums;
+}
+
+// today{}, month{} and the two stretches that trends compare them with: all counters in one go.
+awaitable<maybe_error> read_overview_counters(store::reports& reports, const comparison& against,
+                                              overview_figures& to) {
+    std::vector<std::string> periods{day_period(against.today), month_period(against.today)};
+    for (const auto* shares : {&against.yesterday, &against.last_month}) {
+        const auto more = periods_of(*shares);
+        periods.insert(periods.end(), more.begin(), more.end());
+    }
+    std::vector<counters> read;
+    if (auto error = unpack(co_await reports.usage(std::move(periods)), read)) co_return error;
+    to.today.values = read[0];
+    to.month.values = read[1];
+    const std::span<const counters> rest(read.data() + 2, read.size() - 2);
+    to.yesterday = sums_of(against.yesterday, rest.first(against.yesterday.size()));
+    to.last_month = sums_of(against.last_month, rest.subspan(against.yesterday.size()));
+    co_return std::nullopt;
+}
+
+awaitable<maybe_error> read_overview(store::reports& reports, overview_figures& to) {
+    const auto against = compare_at(reports.when(), to.now_ms);
+    if (auto error = co_await read_overview_counters(reports, against, to)) co_return error;
+
+    const std::vector<std::string> today{day_period(against.today)};
+    const auto month = days_of({first_of_month(against.today), against.today});
+    if (auto error = unpack(co_await reports.latency(today), to.today.latency)) co_return error;
+    if (auto error = unpack(co_await reports.latency(month), to.month.latency)) co_return error;
+    if (auto error = unpack(co_await reports.active_users(today), to.today.active_users)) co_return error;
+    if (auto error = unpack(co_await reports.active_users(month), to.month.active_users)) co_return error;
+    if (auto error = unpack(co_await reports.statuses(today.front()), to.statuses)) co_return error;
+    co_return unpack(co_await reports.top_errors(today.front(), shown_errors), to.errors);
+}
+
+std::vector<store::bucket_of> merged(const std::vector<std::vector<store::bucket_of>>& periods) {
+    std::map<std::string, counters> by_name;
+    for (const auto& rows : periods) {
+        for (const auto& row : rows) store::add(by_name[row.name], row.values);
+    }
+    std::vector<store::bucket_of> rows;
+    for (auto& [name, values] : by_name) rows.push_back({name, values});
+    return rows;
+}
+
+awaitable<maybe_error> read_labels(store::reports& reports, std::vector<std::string> periods, std::string kind,
+                                   std::vector<store::bucket_of>& to) {
+    std::vector<std::vector<store::bucket_of>> read;
+    if (auto error = unpack(co_await reports.usage_by(std::move(periods), std::move(kind)), read)) co_return error;
+    to = merged(read);
+    co_return std::nullopt;
+}
+
+awaitable<maybe_error> read_feature_latency(store::reports& reports, const std::vector<std::string>& days,
+                                            usage_figures& to) {
+    std::vector<std::pair<std::int64_t, std::string>> order;
+    for (const auto& row : to.features)
+        order.emplace_back(row.values[static_cast<std::size_t>(counter::requests)], row.name);
+    std::sort(order.begin(), order.end(), std::greater<>());
+    order.resize(std::min(order.size(), feature_histograms_most / days.size()));
+    std::vector<std::string> features;
+    for (auto& [requests, name] : order) features.push_back(std::move(name));
+    co_return unpack(co_await reports.feature_latency(days, std::move(features)), to.feature_latency);
+}
+
+// byHour and heatmap are by the wall clock: an hour that a day repeats adds to the same cell, one that it skips has
+// no bucket.
+awaitable<maybe_error> read_hours(store::reports& reports, usage_figures& to) {
+    const auto dates = to.range.dates();
+    std::vector<std::string> periods;
+    for (const date day : dates) {
+        for (int hour = 0; hour < 24; ++hour) periods.push_back(hour_period(day, hour));
+    }
+    const std::vector<counter> only{counter::requests, counter::errors, counter::cost_nano};
+    std::vector<counters> read;
+    if (auto error = unpack(co_await reports.usage(std::move(periods), only), read)) co_return error;
+    const auto sum = [](std::int64_t& into, const counters& from, counter which) {
+        into = store::saturating_sum(into, from[static_cast<std::size_t>(which)]);
+    };
+    for (std::size_t i = 0; i < read.size(); ++i) {
+        auto& hour = to.hours[i % 24];
+        sum(hour.requests, read[i], counter::requests);
+        sum(hour.errors, read[i], counter::errors);
+        sum(hour.cost_nano, read[i], counter::cost_nano);
+        const auto weekday = static_cast<std::size_t>(weekday_of(dates[i / 24]));
+        sum(to.heatmap[weekday][i % 24], read[i], counter::requests);
+    }
+    co_return std::nullopt;
+}
+
+awaitable<maybe_error> read_usage(store::reports& reports, date today, usage_figures& to) {
+    const auto days = days_of(to.range);
+    if (auto error = unpack(co_await reports.usage(days), to.days)) co_return error;
+    for (const auto& day : to.days) store::add(to.totals.values, day);
+
+    const auto periods = fewest_periods(to.range, today);
+    if (auto error = co_await read_labels(reports, periods, "feature", to.features)) co_return error;
+    if (auto error = co_await read_labels(reports, periods, "model", to.models)) co_return error;
+    if (auto error = co_await read_labels(reports, periods, "provider", to.providers)) co_return error;
+    if (auto error = co_await read_labels(reports, periods, "plan", to.plans)) co_return error;
+
+    if (auto error = co_await read_hours(reports, to)) co_return error;
+    if (auto error = unpack(co_await reports.latency(days), to.totals.latency)) co_return error;
+    if (auto error = co_await read_feature_latency(reports, days, to)) co_return error;
+    if (auto error = unpack(co_await reports.active_users(days), to.totals.active_users)) co_return error;
+    co_return unpack(co_await reports.top_users(days, shown_users), to.users);
+}
+
+}  // namespace
+
+response bad_request(const bad_parameter& why) {
+    return problem(400, "Parameter \"" + why.name + "\" " + why.why + ".", why.name);
+}
+
+awaitable<response> overview(store::reports reports, std::int64_t now_ms) {
+    overview_figures figures;
+    figures.now_ms = now_ms;
+    if (const auto error = co_await read_overview(reports, figures)) co_return unavailable(*error);
+    co_return json_response(200, overview_json(figures, reports.when()));
+}
+
+awaitable<response> usage(store::reports reports, std::int64_t now_ms, query asked) {
+    const date today = date_of(reports.when().at(now_ms));
+    const auto range = range_of(asked, today);
+    if (const auto* bad = std::get_if<bad_parameter>(&range)) co_return bad_request(*bad);
+    usage_figures figures;
+    figures.now_ms = now_ms;
+    figures.range = std::get<date_range>(range);
+    if (const auto error = co_await read_usage(reports, today, figures)) co_return unavailable(*error);
+    co_return json_response(200, usage_json(figures, reports.when()));
+}
+
+awaitable<response> stats(store::reports reports, std::int64_t now_ms) {
+    const date today = date_of(reports.when().at(now_ms));
+    std::vector<store::reports::analytics_bucket> buckets;
+    std::vector<std::string> periods{day_period(today), month_period(today), "total"};
+    if (const auto error = unpack(co_await reports.analytics(std::move(periods)), buckets)) {
+        co_return unavailable(*error);
+    }
+    store::stream_page page;
+    if (const auto error = unpack(co_await reports.analytics_entries(shown_activity), page)) {
+        co_return unavailable(*error);
+    }
+    stats_figures figures{buckets[0], buckets[1], buckets[2], {}};
+    for (auto& [id, fields] : page.entries) figures.recent.push_back(std::move(fields));
+    co_return json_response(200, stats_json(figures));
+}
+
+}  // namespace admin

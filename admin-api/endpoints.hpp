@@ -1,0 +1,27 @@
+// What each route does: asks the store, adds up, hands the figures to a view. Answers 503 when Redis is away or slow.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+
+#include "admin-api/api.hpp"
+#include "admin-api/query.hpp"
+#include "tracking/store/reports.hpp"
+
+namespace admin {
+
+// Redis has this long for all questions of one report (a year with many labels is some ten thousand small ones), and
+// for one call that pages through records.
+inline constexpr std::chrono::milliseconds report_budget{15'000};
+inline constexpr std::chrono::milliseconds scan_budget{2'000};
+// Entries of the stream that one call of /ai/requests looks at, when it filters.
+inline constexpr std::size_t scanned_most = 50'000;
+
+boost::asio::awaitable<response> overview(tracking::store::reports reports, std::int64_t now_ms);
+boost::asio::awaitable<response> usage(tracking::store::reports reports, std::int64_t now_ms, query asked);
+boost::asio::awaitable<response> stats(tracking::store::reports reports, std::int64_t now_ms);
+boost::asio::awaitable<response> requests(tracking::store::reports reports, query asked);
+
+response bad_request(const bad_parameter& why);
+
+}  // namespace admin

@@ -1,0 +1,60 @@
+// The table of routes, and how a request target finds its row.
+#include "admin-api/router.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "admin-api/api.hpp"
+
+namespace admin {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> range_parameters{"days", "from", "to"};
+constexpr std::array<std::string_view, 6> requests_parameters{"limit", "cursor", "user", "feature", "model", "outcome"};
+
+constexpr std::array<route, 6> routes{{
+    {"/ai/overview", endpoint_id::overview, false, {}},
+    {"/ai/usage", endpoint_id::usage, false, range_parameters},
+    {"/ai/requests", endpoint_id::requests, false, requests_parameters},
+    {"/stats", endpoint_id::stats, false, {}},
+    {"/healthz", endpoint_id::healthz, true, {}},
+    {"/readyz", endpoint_id::readyz, true, {}},
+}};
+
+// RFC 9112: a target may be absolute ("http://host/path") even when the server is no proxy to the client.
+std::string_view without_authority(std::string_view target) {
+    if (target.starts_with('/')) return target;
+    const auto scheme = target.find("://");
+    if (scheme == std::string_view::npos) return {};
+    const auto path = target.find('/', scheme + 3);
+    return path == std::string_view::npos ? std::string_view{} : target.substr(path);
+}
+
+const route* find(std::string_view path, bool open_only) {
+    for (const auto& one : routes) {
+        if (one.path == path && (one.open || !open_only)) return &one;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+std::optional<matched> match(const conf::admin_settings& settings, std::string_view target, bool own_listener) {
+    target = without_authority(target);
+    const auto mark = std::min(target.find('?'), target.size());
+    const auto path = target.substr(0, mark);
+    const auto query = target.substr(std::min(mark + 1, target.size()));
+    std::string_view prefix = settings.path;
+    while (prefix.ends_with('/')) prefix.remove_suffix(1);
+    const route* to = path.starts_with(prefix) ? find(path.substr(prefix.size()), false) : nullptr;
+    if (to == nullptr && own_listener) to = find(path, true);
+    if (to == nullptr) return std::nullopt;
+    return matched{to, query};
+}
+
+bool owns(const conf::admin_settings& settings, std::string_view target, bool own_listener) {
+    return match(settings, target, own_listener).has_value();
+}
+
+}  // namespace admin

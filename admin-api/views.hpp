@@ -1,0 +1,75 @@
+// The JSON of the admin API: the only file that knows its field names (contract, section 7). Pure: what was read goes
+// in, text comes out. Rates are 0-1 and null where nothing was counted; money is USD with up to 9 places.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin-api/api.hpp"
+#include "admin-api/time_range.hpp"
+#include "tracking/store/reports.hpp"
+
+namespace admin {
+
+// Sums of a stretch of time, some of its buckets in part only: not yet rounded.
+struct trend_sums {
+    double requests = 0, cost_nano = 0, errors = 0, duration_us = 0, duration_count = 0;
+
+    void add(const tracking::store::counters& bucket, double part);
+};
+
+// Counters of a period with what cannot be added up from hashes.
+struct period_figures {
+    tracking::store::counters values{};
+    tracking::store::histogram latency;
+    std::int64_t active_users = 0;
+};
+
+struct overview_figures {
+    std::int64_t now_ms = 0;
+    period_figures today, month;
+    trend_sums yesterday, last_month;
+    std::map<int, std::int64_t> statuses;
+    std::vector<tracking::store::reports::message_count> errors;
+};
+std::string overview_json(const overview_figures& from, const tracking::store::calendar& when);
+
+struct hour_figures {
+    std::int64_t requests = 0, cost_nano = 0, errors = 0;
+};
+
+struct usage_figures {
+    std::int64_t now_ms = 0;
+    date_range range;
+    period_figures totals;
+    std::vector<tracking::store::counters> days;  // one for each date of the range
+    std::vector<tracking::store::bucket_of> features, models, providers, plans;
+    std::map<std::string, tracking::store::histogram> feature_latency;
+    std::array<hour_figures, 24> hours{};
+    std::array<std::array<std::int64_t, 24>, 7> heatmap{};  // requests by weekday (Monday first) and hour
+    std::vector<tracking::store::reports::user_row> users;
+};
+std::string usage_json(const usage_figures& from, const tracking::store::calendar& when);
+
+using entry_fields = std::vector<std::pair<std::string, std::string>>;
+
+struct stats_figures {
+    tracking::store::reports::analytics_bucket today, month, total;
+    std::vector<entry_fields> recent;
+};
+std::string stats_json(const stats_figures& from);
+
+// `next`: the cursor, "" = no more.
+std::string requests_json(const std::vector<entry_fields>& records, const std::string& next,
+                          const tracking::store::calendar& when);
+
+std::string alive_json();
+// `detailed` names hosts and errors: for those who hold a token.
+std::string ready_json(const health& now, bool ready, bool detailed);
+
+}  // namespace admin

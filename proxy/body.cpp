@@ -1,0 +1,202 @@
+#include "proxy/body.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace proxy {
+namespace {
+
+constexpr int max_size_digits = 13;  // chunk sizes below 2^52
+
+int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+// Fields that would change framing, routing or trust are no trailers (RFC 9110, 6.5.1); they are dropped.
+bool may_be_trailer(std::string_view name) noexcept {
+    if (identify_field(name) != field_id::other) return false;
+    constexpr std::array<std::string_view, 10> forbidden = {
+        "authorization", "cookie", "set-cookie",       "content-range", "cache-control",
+        "max-forwards",  "range",  "www-authenticate", "location",      "proxy-authorization"};
+    return std::none_of(forbidden.begin(), forbidden.end(),
+                        [name](std::string_view other) { return tracking::equals_ignoring_case(name, other); });
+}
+
+}  // namespace
+
+void body_reader::begin(body_framing framing, std::size_t trailer_bytes) noexcept {
+    framing_ = framing;
+    remaining_ = framing.kind == body_kind::length ? framing.length : 0;
+    payload_bytes_ = 0;
+    line_limit_ = trailer_bytes;
+    line_bytes_ = 0;
+    digits_ = 0;
+    state_ = state::size;
+    quoted_ = escaped_ = false;
+    problem_ = "";
+    line_.clear();
+    trailers_.clear();
+    done_ = framing.kind == body_kind::none || (framing.kind == body_kind::length && framing.length == 0);
+}
+
+std::size_t body_reader::wanted() const noexcept {
+    if (done_) return 0;
+    if (framing_.kind != body_kind::length) return std::numeric_limits<std::size_t>::max();
+    return static_cast<std::size_t>(remaining_);
+}
+
+body_reader::step body_reader::take(std::span<char> received) noexcept {
+    if (done_ || failed()) return {};
+    if (framing_.kind == body_kind::chunked) return take_chunked(received);
+    std::size_t n = received.size();
+    if (framing_.kind == body_kind::length) {
+        n = static_cast<std::size_t>(std::min<std::uint64_t>(n, remaining_));
+        remaining_ -= n;
+        done_ = remaining_ == 0;
+    }
+    payload_bytes_ += n;
+    return {n, {received.data(), n}};
+}
+
+bool body_reader::end_of_stream() noexcept {
+    if (framing_.kind == body_kind::until_close) done_ = true;
+    return done_;
+}
+
+void body_reader::size_byte(char c) noexcept {
+    const int value = hex_value(c);
+    if (value >= 0) {
+        if (++digits_ > max_size_digits) return fail("a chunk is too large");
+        remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(value);
+        return;
+    }
+    line_bytes_ = 0;
+    if (digits_ == 0) return fail("a chunk has no size");
+    if (c == '\r') {
+        state_ = state::size_lf;
+    } else if (c == ';') {
+        state_ = state::extension;
+    } else if (c == ' ' || c == '\t') {
+        state_ = state::before_extension;
+    } else {
+        fail("a chunk size is malformed");
+    }
+}
+
+// chunk-ext: nothing of it is forwarded, but it must not hide a line end (RFC 9112, 7.1.1).
+void body_reader::extension_byte(char c) noexcept {
+    const auto u = static_cast<unsigned char>(c);
+    if (++line_bytes_ > line_limit_) return fail("a chunk extension is too long");
+    if (c == '\r') {
+        if (quoted_) return fail("a chunk extension's quoted text holds a line end");
+        state_ = state::size_lf;
+    } else if ((u < 0x20 && c != '\t') || u == 0x7f) {
+        fail("a chunk extension holds a control character");
+    } else if (escaped_) {
+        escaped_ = false;
+    } else if (quoted_ && c == '\\') {
+        escaped_ = true;
+    } else if (c == '"') {
+        quoted_ = !quoted_;
+    }
+}
+
+void body_reader::trailer_line() noexcept {
+    if (line_.empty()) {
+        done_ = true;
+        return;
+    }
+    tracking::header_field field;
+    const char* problem = parse_field(line_, field);
+    if (*problem != '\0') return fail(problem);
+    if (may_be_trailer(field.name)) trailers_.append(field.name).append(": ").append(field.value).append("\r\n");
+    line_.clear();
+}
+
+void body_reader::trailer_byte(char c) noexcept {
+    if (++line_bytes_ > line_limit_) return fail("the trailer section is too long");
+    if (c != '\n') {
+        line_.push_back(c);
+        return;
+    }
+    if (line_.empty() || line_.back() != '\r') return fail("a trailer line ends in LF alone");
+    line_.pop_back();
+    if (line_.find('\r') != std::string::npos) return fail("a trailer line holds a bare CR");
+    trailer_line();
+}
+
+body_reader::step body_reader::take_chunked(std::span<char> received) noexcept {
+    std::size_t at = 0;
+    std::size_t kept = 0;
+    while (at < received.size() && !done_ && !failed()) {
+        const char c = received[at];
+        switch (state_) {
+            case state::size:
+                ++at;
+                size_byte(c);
+                break;
+            case state::before_extension:  // bad white space is parsed, but only in front of a semicolon
+                ++at;
+                if (c == ';') {
+                    state_ = state::extension;
+                } else if ((c != ' ' && c != '\t') || ++line_bytes_ > line_limit_) {
+                    fail("white space behind a chunk size");
+                }
+                break;
+            case state::extension:
+                ++at;
+                extension_byte(c);
+                break;
+            case state::size_lf:
+                ++at;
+                if (c != '\n') fail("a chunk-size line holds a bare CR");
+                state_ = remaining_ == 0 ? state::trailer : state::data;
+                line_bytes_ = 0;
+                break;
+            case state::data: {
+                const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, received.size() - at));
+                if (kept != at) std::memmove(received.data() + kept, received.data() + at, n);
+                kept += n;
+                at += n;
+                remaining_ -= n;
+                if (remaining_ == 0) state_ = state::data_cr;
+                break;
+            }
+            case state::data_cr:
+                ++at;
+                if (c != '\r') fail("a chunk is longer than its size");
+                state_ = state::data_lf;
+                break;
+            case state::data_lf:
+                ++at;
+                if (c != '\n') fail("a chunk does not end in CRLF");
+                state_ = state::size;
+                digits_ = 0;
+                break;
+            case state::trailer:
+                ++at;
+                trailer_byte(c);
+                break;
+        }
+    }
+    payload_bytes_ += kept;
+    return {at, {received.data(), kept}};
+}
+
+std::string_view chunk_size_line(std::size_t size, std::span<char, 20> buffer) noexcept {
+    char* const end = buffer.data() + buffer.size();
+    char* at = end;
+    *--at = '\n';
+    *--at = '\r';
+    do {
+        *--at = "0123456789abcdef"[size & 15];
+        size >>= 4;
+    } while (size != 0);
+    return {at, static_cast<std::size_t>(end - at)};
+}
+
+}  // namespace proxy

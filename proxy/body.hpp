@@ -1,0 +1,66 @@
+// Bodies on their way: take an incoming body apart (body_reader) and frame an outgoing one anew (chunk_frame), without
+// copying payload. Chunked framing is parsed strictly (RFC 9112, 7.1): CRLF only, sizes bounded, extensions dropped.
+// Sans-IO; one reader per direction of an exchange.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proxy/framing.hpp"
+
+namespace proxy {
+
+class body_reader {
+public:
+    // `trailer_bytes` bounds the trailer section and any chunk-size line.
+    void begin(body_framing framing, std::size_t trailer_bytes) noexcept;
+
+    struct step {
+        std::size_t consumed = 0;  // bytes of the input that are done with
+        std::string_view payload;  // body bytes, at the beginning of the input (framing was squeezed out)
+    };
+    // Takes bytes as they arrived. Chunk framing is removed in place. Stops behind the end of the body.
+    step take(std::span<char> received) noexcept;
+    // The connection ended. True = that completes the body (close-delimited, or already complete).
+    bool end_of_stream() noexcept;
+
+    bool done() const noexcept { return done_; }
+    bool failed() const noexcept { return *problem_ != '\0'; }
+    const char* problem() const noexcept { return problem_; }
+    std::uint64_t payload_bytes() const noexcept { return payload_bytes_; }
+    // How many bytes may be read without running into a following message; SIZE_MAX when it cannot be known.
+    std::size_t wanted() const noexcept;
+    // The trailer fields that may be forwarded, as "Name: value\r\n" lines.
+    const std::string& trailers() const noexcept { return trailers_; }
+
+private:
+    enum class state : std::uint8_t { size, before_extension, extension, size_lf, data, data_cr, data_lf, trailer };
+    step take_chunked(std::span<char> received) noexcept;
+    void size_byte(char c) noexcept;
+    void extension_byte(char c) noexcept;
+    void trailer_byte(char c) noexcept;
+    void trailer_line() noexcept;
+    void fail(const char* problem) noexcept { problem_ = problem; }
+
+    body_framing framing_;
+    std::uint64_t remaining_ = 0;  // of the body, or of the chunk
+    std::uint64_t payload_bytes_ = 0;
+    std::size_t line_limit_ = 0;
+    std::size_t line_bytes_ = 0;
+    int digits_ = 0;
+    state state_ = state::size;
+    bool quoted_ = false;
+    bool escaped_ = false;
+    bool done_ = true;
+    const char* problem_ = "";
+    std::string line_;
+    std::string trailers_;
+};
+
+// The size line in front of a chunk of `size` bytes: "1a2b\r\n", into a buffer of the caller's.
+std::string_view chunk_size_line(std::size_t size, std::span<char, 20> buffer) noexcept;
+
+}  // namespace proxy

@@ -1,0 +1,90 @@
+// The control thread: everything that is not on a request's way. Ships the journals, supervises the embedded Redis,
+// answers admin requests that workers pass on, resolves the upstream anew, reloads and drains. Runs on the main thread;
+// workers are reached by posting, and reach it by posting.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "admin-api/api.hpp"
+#include "conf/config.hpp"
+#include "proxy/meter.hpp"
+#include "proxy/worker.hpp"
+#include "tracking/journal/journal.hpp"
+#include "tracking/store/embedded_redis.hpp"
+#include "tracking/store/record_log.hpp"
+#include "tracking/store/reports.hpp"
+#include "tracking/store/shipper.hpp"
+
+namespace proxy {
+
+// How the configuration was found, to find it again at SIGHUP.
+struct config_source {
+    std::string file;
+    std::vector<conf::override_value> overrides;
+};
+
+class control {
+public:
+    // Builds every part in order; the string says what is wrong (port taken, data_dir locked, ...).
+    static std::variant<std::unique_ptr<control>, std::string> create(conf::settings settings, config_source source);
+    ~control();
+
+    // Prints the ready line, serves until SIGTERM or SIGINT, drains; returns the exit code.
+    int run();
+
+private:
+    control(conf::settings settings, config_source source);
+    std::string open_parts();
+    std::string open_store();
+    std::string open_workers();
+    using opened_listeners = std::vector<worker::options::opened>;
+    std::string open_listeners(std::vector<opened_listeners>& of_workers);
+    std::string open_listener_for_all(conf::endpoint& where, listener_role role,
+                                      std::vector<opened_listeners>& of_workers);
+
+    void answer_admin(admin::request what, std::function<void(admin::response)> done);
+    boost::asio::awaitable<admin::health> health();
+    boost::asio::awaitable<std::pair<bool, std::string>> reach_upstream();
+    boost::asio::awaitable<void> run_store();
+    boost::asio::awaitable<void> refresh_upstream();
+    boost::asio::awaitable<void> shut_down();
+    void await_signal();
+    void reload();
+    template <class Done>
+    boost::asio::awaitable<bool> until(Done done, std::chrono::milliseconds deadline);
+
+    boost::asio::io_context context_{1};
+    boost::asio::signal_set signals_;
+    conf::settings settings_;
+    const config_source source_;
+    tracking::system_time clock_;
+    std::string key_secret_;
+    std::shared_ptr<const rules> rules_;
+    std::shared_ptr<const upstream_addresses> upstream_;
+    std::unique_ptr<tracking::journal::directory> journals_;
+    std::unique_ptr<tracking::store::calendar> calendar_;
+    std::unique_ptr<tracking::store::key_names> keys_;
+    std::unique_ptr<tracking::store::embedded_redis> embedded_;
+    std::unique_ptr<tracking::store::redis_client> report_client_;
+    std::unique_ptr<tracking::store::reports> reports_;
+    std::unique_ptr<tracking::store::shipper> shipper_;
+    std::unique_ptr<tracking::store::record_log> record_log_;
+    std::unique_ptr<admin::api> api_;
+    std::atomic<std::uint32_t> open_connections_ = 0;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<conf::endpoint> listening_;
+    bool stopping_ = false;
+    boost::asio::thread_pool resolver_{1};  // getaddrinfo blocks; last, so that it is joined first
+};
+
+// The rules that follow from settings (catalogue, keys, patterns loaded); the string is the error.
+std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::settings& settings,
+                                                                   const std::string& key_secret);
+
+}  // namespace proxy

@@ -1,0 +1,16 @@
+// Answers that aimeter makes itself: application/problem+json (RFC 9457).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace proxy {
+
+std::string_view reason_of(int status) noexcept;
+// A whole response, head and body. `detail` is for people; it must not hold anything secret.
+std::string problem_response(int status, std::string_view detail, std::string_view request_id, bool keep_alive,
+                             bool to_head);
+// A whole response with the given body; `fields` are complete lines ("Name: value\r\n").
+std::string plain_response(int status, std::string_view fields, std::string_view body, bool keep_alive, bool to_head);
+
+}  // namespace proxy

@@ -1,0 +1,375 @@
+#include "proxy/exchange.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/errors.hpp"
+#include "proxy/write_all.hpp"
+
+namespace proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using tracking::outcome;
+
+constexpr head_limits answer_head_limits{64 * 1024, 512};
+constexpr int max_interims = 32;                        // 1xx answers before the real one
+constexpr auto max_drain_time = 30s;                    // one wait of a drained answer
+constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // the same
+
+// RFC 9110, 9.2.2.
+bool is_idempotent(std::string_view method) noexcept {
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
+}
+
+}  // namespace
+
+exchange::exchange(worker_parts& parts, std::shared_ptr<const rules> by, const client_request& request)
+    : parts_(parts),
+      rules_(std::move(by)),
+      request_(request),
+      to_head_(request.head.method == "HEAD"),
+      idempotent_(is_idempotent(request.head.method)),
+      client_keeps_alive_(wants_keep_alive(request.head)),
+      client_minor_(request.head.minor_version),
+      upgrade_wanted_(!wanted_upgrade(request.head).empty()),
+      answer_in_(parts.buffers) {}
+
+// ---- The way of one request -------------------------------------------------------------------------------------
+
+task<bool> exchange::run() {
+    bool going = begin();
+    for (bool fresh = false; going; fresh = true) {
+        if (!co_await connect(fresh)) break;
+        step did = co_await send();
+        if (did == step::done) did = co_await await_head();
+        if (did == step::retry) continue;
+        if (did == step::done && answer_.status == 101) co_await tunnel();
+        if (did == step::done && answer_.status != 101) co_await relay_answer();
+        break;
+    }
+    co_await finish();
+    co_return client_stays_;
+}
+
+// Attributes the request, takes apart what has arrived of its body and makes the head that goes upstream. Everything
+// that needs the received head happens here: its bytes may move once more arrive.
+bool exchange::begin() {
+    const bool trusted = rules_->trusts(request_.peer);
+    if (request_.tracked) {
+        meter_ = parts_.meters.take();
+        meter_->begin(
+            *rules_,
+            {request_.head, request_.peer, trusted, request_.request_id, request_.arrived, request_.arrived_ms},
+            *parts_.seen_tokens);
+    }
+    request_body_.begin(request_.body, limits().header_bytes);
+    const auto first = request_body_.take(request_.received.bytes().subspan(request_.head_length));
+    first_payload_ = first.payload;
+    first_consumed_ = request_.head_length + first.consumed;
+    body_whole_ = request_body_.done();
+    if (meter_) meter_->request_body(first_payload_);
+
+    const std::uint64_t most = limits().body_bytes;
+    const std::uint64_t stated =
+        request_.body.kind == body_kind::length ? request_.body.length : request_body_.payload_bytes();
+    if (request_body_.failed()) return fail(400, request_body_.problem());
+    if (most != 0 && stated > most) return fail(413, "the request body is larger than allowed");
+    write_request_head(out_, request_.head, request_.body,
+                       {.peer = request_.peer,
+                        .peer_trusted = trusted,
+                        .scheme = "http",
+                        .request_id = request_.request_id,
+                        .upstream_host = rules_->upstream_host,
+                        .preserve_host = rules_->settings.forward.preserve_host,
+                        .identity = rules_->identity.get()});
+    if (body_whole_) watch_client();
+    return true;
+}
+
+task<bool> exchange::connect(bool fresh) {
+    if (meter_) meter_->attempt();
+    reused_ = wrote_any_ = false;
+    upstream_ = fresh ? nullptr : parts_.upstream.take_idle();
+    if (upstream_) {
+        reused_ = true;
+        co_return true;
+    }
+    auto made = co_await parts_.upstream.connect();
+    if (auto* connection = std::get_if<std::shared_ptr<stream>>(&made)) {
+        upstream_ = std::move(*connection);
+        co_return !client_gone_;
+    }
+    const auto& why = std::get<connect_failure>(made);
+    co_return fail(why.timed_out ? 504 : 502, "connecting to the upstream: " + why.text());
+}
+
+// Writes the head and what has arrived of the body in one write; the rest of the body follows on its own.
+task<exchange::step> exchange::send() {
+    if (meter_) meter_->forward(parts_.journal);
+    std::array<char, 20> digits;
+    std::array<iovec, 5> pieces;
+    std::size_t used = 0;
+    pieces[used++] = piece_of(out_);
+    const bool chunked = request_.body.kind == body_kind::chunked;
+    const std::string last_chunk = chunked && body_whole_ ? "0\r\n" + request_body_.trailers() + "\r\n" : std::string();
+    if (!first_payload_.empty()) {
+        if (chunked) pieces[used++] = piece_of(chunk_size_line(first_payload_.size(), digits));
+        pieces[used++] = piece_of(first_payload_);
+        if (chunked) pieces[used++] = piece_of("\r\n");
+    }
+    if (!last_chunk.empty()) pieces[used++] = piece_of(last_chunk);
+
+    const io_result sent = co_await write_all(*upstream_, std::span(pieces).first(used), limits().body_timeout);
+    wrote_any_ = sent.bytes > 0;
+    // A peer that stopped reading may still have answered: its answer is read, when there is one.
+    if (!sent && sent.error != io_error::reset) co_return head_ended(sent.error);
+    if (!sent && may_retry()) co_return step::retry;
+    if (body_whole_) {
+        if (meter_) meter_->request_sent(now());
+    } else if (sent) {
+        uploading_ = true;
+        run_upload();
+    }
+    co_return step::done;
+}
+
+task<exchange::step> exchange::await_head() {
+    for (;;) {
+        const step got = co_await read_head();
+        if (got != step::done) co_return got;
+        if (answer_.status >= 200) co_return step::done;
+        if (answer_.status == 101) {
+            if (upgrade_wanted_) co_return step::done;
+            fail(502, "the upstream switched protocols unasked");
+            co_return step::failed;
+        }
+        if (!co_await relay_interim()) co_return step::failed;
+    }
+}
+
+// Passes the answer on as it arrives, until one side ends it.
+task<> exchange::relay_answer() {
+    if (!begin_answer()) co_return;
+    for (;;) {
+        const auto arrived = answer_body_.take(answer_in_.bytes());
+        const steady_time at = meter_ ? now() : steady_time{};
+        const bool sent = co_await send_piece(arrived.payload);
+        if (meter_) meter_->answer_body(arrived.payload, at);
+        answer_in_.consume(arrived.consumed);
+        if (!sent) co_return;
+        if (answer_body_.done()) break;
+        if (answer_body_.failed()) {
+            problem_ = answer_body_.problem();
+            co_return;
+        }
+        if (!co_await read_more()) co_return;
+    }
+    answer_complete_ = true;
+    if (meter_) meter_->upstream_ended(now());
+}
+
+task<> exchange::finish() {
+    co_await stop_upload();
+    request_.client.unwatch();
+    if (!answer_started_ && !client_gone_) co_await answer_failure();
+    settle_upstream();
+    if (meter_) {
+        meter_->end(how_it_ended(), now(), parts_.journal);
+        parts_.meters.give(std::move(meter_));
+    }
+    if (client_gone_ || (answer_started_ && !answer_complete_)) {
+        client_stays_ = false;
+        // Closing is what tells the client that the message is cut, unless closing is how it ends anyway.
+        if (answer_framing_ == body_kind::until_close && !answer_complete_) request_.client.reset();
+        request_.client.close();
+    }
+    request_.received.consume(std::min(first_consumed_, request_.received.size()));
+}
+
+// ---- Connecting and waiting for the head ------------------------------------------------------------------------
+
+bool exchange::fail(int status, std::string problem) noexcept {
+    if (failed_status_ == 0) {
+        failed_status_ = status;
+        problem_ = std::move(problem);
+    }
+    return false;
+}
+
+// Only a kept connection can have died before the request came, and only what cannot have had an effect is sent again.
+bool exchange::may_retry() const noexcept {
+    return reused_ && !answer_seen_ && !client_gone_ && (!wrote_any_ || (idempotent_ && body_whole_));
+}
+
+exchange::step exchange::head_ended(io_error how) noexcept {
+    if (how != io_error::closed && how != io_error::timed_out && may_retry()) {
+        upstream_->close();
+        return step::retry;
+    }
+    switch (how) {
+        case io_error::timed_out:
+            fail(504, "the upstream did not answer in time");
+            break;
+        case io_error::end:
+            fail(502, "the upstream closed the connection without an answer");
+            break;
+        default:
+            fail(502, "the upstream reset the connection");
+            break;
+    }
+    return step::failed;
+}
+
+task<exchange::step> exchange::read_head() {
+    answer_parser_.reset();
+    for (;;) {
+        if (!answer_in_.empty()) {
+            const head_status parsed = answer_parser_.feed(answer_in_.view(), answer_, answer_head_limits);
+            if (parsed == head_status::complete) {
+                answer_in_.consume(answer_parser_.length());
+                co_return step::done;
+            }
+            if (parsed != head_status::incomplete) {
+                fail(502, std::string("the upstream's answer is malformed: ") + answer_parser_.problem());
+                co_return step::failed;
+            }
+            if (answer_in_.room().empty()) answer_in_.reserve(answer_head_limits.bytes + 4096);
+        }
+        const io_error waited = co_await upstream_->readable(limits().upstream_read_timeout);
+        if (waited == io_error::timed_out && uploading_) continue;  // the upload has its own deadline
+        if (waited != io_error::none) co_return head_ended(waited);
+        const io_result got = upstream_->try_read(answer_in_.room());
+        if (got.error == io_error::would_block) continue;
+        if (!got) co_return head_ended(got.error);
+        answer_seen_ = true;
+        answer_in_.filled(got.bytes);
+    }
+}
+
+task<bool> exchange::relay_interim() {
+    if (++interims_ > max_interims) co_return fail(502, "the upstream sent too many interim answers");
+    if (client_minor_ == 0) co_return true;  // HTTP/1.0 knows no interim answers
+    out_.clear();
+    write_response_head(out_, answer_, {});
+    std::array<iovec, 1> pieces{piece_of(out_)};
+    const io_result sent = co_await write_all(request_.client, pieces, limits().body_timeout);
+    co_return sent || client_lost();
+}
+
+// ---- The answer -------------------------------------------------------------------------------------------------
+
+bool exchange::begin_answer() {
+    const framing_verdict verdict = check_response(answer_, to_head_);
+    if (verdict.refusal != 0) return fail(502, std::string("the upstream's answer is malformed: ") + verdict.problem);
+    answer_body_.begin(verdict.body, limits().header_bytes);
+    answer_framing_ = verdict.body.kind;
+    if (answer_framing_ == body_kind::chunked || answer_framing_ == body_kind::until_close)
+        answer_framing_ = client_minor_ == 0 ? body_kind::until_close : body_kind::chunked;
+    client_stays_ = client_keeps_alive_ && !parts_.draining && answer_framing_ != body_kind::until_close;
+    upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
+    if (meter_) meter_->answer_head(answer_);
+    out_.clear();
+    write_response_head(out_, answer_,
+                        {.body = {answer_framing_, verdict.body.length},
+                         .keep_alive = client_stays_,
+                         .client_minor = client_minor_,
+                         .strip_facts = request_.tracked,
+                         .to_head = to_head_});
+    answer_started_ = true;
+    return true;
+}
+
+// Writes the head when it is still waiting, the payload in the client's framing, and the end when this is it.
+task<bool> exchange::send_piece(std::string_view payload) {
+    if (drain_until_ != steady_time{}) {
+        drained_bytes_ += payload.size();
+        co_return true;
+    }
+    std::array<char, 20> digits;
+    std::array<iovec, 5> pieces;
+    std::size_t used = 0;
+    const bool chunked = answer_framing_ == body_kind::chunked;
+    const std::string last_chunk =
+        chunked && answer_body_.done() ? "0\r\n" + answer_body_.trailers() + "\r\n" : std::string();
+    if (!out_.empty()) pieces[used++] = piece_of(out_);
+    if (!payload.empty()) {
+        if (chunked) pieces[used++] = piece_of(chunk_size_line(payload.size(), digits));
+        pieces[used++] = piece_of(payload);
+        if (chunked) pieces[used++] = piece_of("\r\n");
+    }
+    if (!last_chunk.empty()) pieces[used++] = piece_of(last_chunk);
+    if (used == 0) co_return true;
+    const io_result sent = co_await write_all(request_.client, std::span(pieces).first(used), limits().body_timeout);
+    out_.clear();
+    co_return sent || client_lost();
+}
+
+task<bool> exchange::read_more() {
+    if (answer_in_.empty()) answer_in_.release();  // a stream that is silent holds no memory
+    for (;;) {
+        const bool draining = drain_until_ != steady_time{};
+        if (draining && (now() >= drain_until_ || drained_bytes_ > max_drain_bytes)) co_return false;
+        if (!more_waiting_) {
+            const auto timeout =
+                draining ? std::min<std::chrono::milliseconds>(limits().upstream_read_timeout, max_drain_time)
+                         : limits().upstream_read_timeout;
+            const io_error waited = co_await upstream_->readable(timeout);
+            if (waited == io_error::timed_out && uploading_) continue;
+            if (waited != io_error::none) co_return answer_ended(waited);
+        }
+        const std::span<char> room = answer_in_.room();
+        const io_result got = upstream_->try_read(room);
+        more_waiting_ = got && got.bytes == room.size();
+        if (got.error == io_error::would_block) continue;
+        if (!got) co_return answer_ended(got.error);
+        answer_in_.filled(got.bytes);
+        co_return true;
+    }
+}
+
+// True = that is a proper end of the body.
+bool exchange::answer_ended(io_error how) noexcept {
+    if (how == io_error::end && answer_body_.end_of_stream()) return true;
+    if (!client_gone_)
+        problem_ = how == io_error::timed_out ? "the upstream fell silent within its answer"
+                                              : "the upstream's answer ended early";
+    return false;
+}
+
+// ---- The end ----------------------------------------------------------------------------------------------------
+
+task<> exchange::answer_failure() {
+    client_stays_ = client_keeps_alive_ && body_whole_ && !parts_.draining && failed_status_ >= 500;
+    out_ = problem_response(failed_status_, problem_, request_.request_id, client_stays_, to_head_);
+    std::array<iovec, 1> pieces{piece_of(out_)};
+    const io_result sent = co_await write_all(request_.client, pieces, limits().body_timeout);
+    if (!sent) client_lost();
+}
+
+exchange_end exchange::how_it_ended() const noexcept {
+    exchange_end end;
+    end.delivered = answer_complete_;
+    end.problem = problem_;
+    end.status = answer_started_ ? answer_.status : failed_status_;
+    if (client_gone_) {
+        end.result = outcome::client_abort;
+    } else if (!answer_started_) {
+        end.result = outcome::error;
+    } else if (!answer_complete_) {
+        end.result = outcome::upstream_abort;
+    }
+    return end;
+}
+
+// Keeps the upstream's connection when the exchange left nothing behind on it.
+void exchange::settle_upstream() noexcept {
+    if (!upstream_) return;
+    if (upstream_stays_ && answer_complete_ && request_body_.done() && answer_in_.empty() && failed_status_ == 0) {
+        parts_.upstream.give_back(std::move(upstream_));
+    } else {
+        upstream_->close();
+    }
+}
+
+}  // namespace proxy

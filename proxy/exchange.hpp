@@ -1,0 +1,129 @@
+// One proxied request, phase by phase: begin -> connect -> send -> await the head -> stream the answer -> finish.
+// OPEN exchange.cpp FIRST to see how a request passes. The two bodies are two directions that run at once: the request
+// body is uploaded by a coroutine of its own when it has not arrived whole, so that an early answer, a departing
+// client or a slow reader is seen while the other side still flows.
+// Made by the session for each request; lives on its worker until both directions have ended.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "proxy/body.hpp"
+#include "proxy/forward.hpp"
+#include "proxy/task.hpp"
+#include "proxy/worker_parts.hpp"
+
+namespace proxy {
+
+// The client's side of a request, as the session has read it. The head's views are of `received`.
+struct client_request {
+    stream& client;
+    buffer& received;  // the head, then what has arrived behind it; run() consumes the request
+    std::size_t head_length;
+    const request_head& head;
+    body_framing body;
+    std::string_view peer;
+    std::string_view request_id;
+    steady_time arrived;
+    std::int64_t arrived_ms;
+    bool tracked;
+};
+
+class exchange {
+public:
+    exchange(worker_parts& parts, std::shared_ptr<const rules> by, const client_request& request);
+    exchange(const exchange&) = delete;
+    exchange& operator=(const exchange&) = delete;
+
+    // Serves the request to its end, whatever that is. True = the client's connection can take another request.
+    task<bool> run();
+
+private:
+    enum class step : std::uint8_t { done, retry, failed };
+
+    bool begin();
+    task<bool> connect(bool fresh);
+    task<step> send();
+    task<step> await_head();
+    task<> relay_answer();
+    task<> tunnel();
+    task<> finish();
+
+    bool fail(int status, std::string problem) noexcept;
+    bool may_retry() const noexcept;
+    task<step> read_head();
+    step head_ended(io_error how) noexcept;
+    task<bool> relay_interim();
+    bool begin_answer();
+    task<bool> send_piece(std::string_view payload);
+    task<bool> read_more();
+    bool answer_ended(io_error how) noexcept;
+    task<> stop_upload();
+    task<> answer_failure();
+    exchange_end how_it_ended() const noexcept;
+    void settle_upstream() noexcept;
+
+    // The request body, when it did not arrive whole with the head.
+    detached run_upload();
+    task<> upload();
+    task<bool> upload_piece(buffer& rest);
+    void upload_failed(int status, const char* problem) noexcept;
+
+    // Watches the client while the answer is under way.
+    void watch_client() noexcept;
+    static void on_client_event(void* self) noexcept;
+    void client_left() noexcept;
+    bool client_lost() noexcept;  // while writing to it
+
+    detached run_tunnel_upload();
+    task<> pump(stream& from, stream& to, buffer& through);
+
+    steady_time now() const noexcept { return parts_.clock.steady(); }
+    const conf::limits_settings& limits() const noexcept { return rules_->settings.limits; }
+
+    worker_parts& parts_;
+    const std::shared_ptr<const rules> rules_;
+    client_request request_;
+    std::unique_ptr<meter> meter_;  // null = not tracked
+
+    // Copied from the head, whose views end when more bytes arrive.
+    const bool to_head_;
+    const bool idempotent_;
+    const bool client_keeps_alive_;
+    const int client_minor_;
+    const bool upgrade_wanted_;
+
+    std::shared_ptr<stream> upstream_;
+    bool reused_ = false;
+    bool wrote_any_ = false;
+    std::string out_;                 // a head on its way
+    std::string_view first_payload_;  // body bytes that came with the head
+    std::size_t first_consumed_ = 0;
+    body_reader request_body_;
+    bool body_whole_ = false;  // the body came with the head, so that it can be sent again
+
+    buffer answer_in_;
+    response_head answer_;
+    response_parser answer_parser_;
+    body_reader answer_body_;
+    body_kind answer_framing_ = body_kind::none;  // as sent to the client
+    int interims_ = 0;
+    bool answer_seen_ = false;     // a byte of it has arrived
+    bool answer_started_ = false;  // its head is on the way to the client
+    bool answer_complete_ = false;
+    bool client_stays_ = false;
+    bool upstream_stays_ = false;
+    bool more_waiting_ = false;  // the last read filled the buffer
+
+    int failed_status_ = 0;  // what the client is told when the upstream gave no answer
+    std::string problem_;
+    bool client_gone_ = false;
+    steady_time drain_until_{};  // the client left, and the answer is read on to learn the true usage
+    std::uint64_t drained_bytes_ = 0;
+    bool uploading_ = false;
+    bool stop_uploading_ = false;
+    event upload_ended_;
+};
+
+}  // namespace proxy

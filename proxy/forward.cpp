@@ -1,0 +1,226 @@
+#include "proxy/forward.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace proxy {
+namespace {
+
+using tracking::equals_ignoring_case;
+
+void write_field(std::string& out, std::string_view name, std::string_view value) {
+    out.append(name).append(": ").append(value).append("\r\n");
+}
+
+void write_length(std::string& out, std::string_view name, std::uint64_t bytes) {
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, bytes).ptr;
+    write_field(out, name, {digits, static_cast<std::size_t>(end - digits)});
+}
+
+bool is_hop_by_hop(field_id id) noexcept {
+    switch (id) {
+        case field_id::connection:
+        case field_id::http2_settings:
+        case field_id::keep_alive:
+        case field_id::proxy_connection:
+        case field_id::te:
+        case field_id::upgrade:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// Fields that a Connection field names are for this hop only. Framing and Host are not the sender's to take away.
+class named_fields {
+public:
+    explicit named_fields(const message_head& head) noexcept : head_(head), any_(head.has(field_id::connection)) {}
+    bool has(std::size_t field) const noexcept {
+        if (!any_) return false;
+        const field_id id = head_.ids[field];
+        if (id == field_id::host || id == field_id::content_length || id == field_id::transfer_encoding) return false;
+        return connection_names(head_, head_.fields[field].name);
+    }
+
+private:
+    const message_head& head_;
+    bool any_;
+};
+
+// Writes the body's framing where the received head had its own, so that the order of fields stays.
+class framing_fields {
+public:
+    framing_fields(std::string& out, const body_framing& body) noexcept : out_(out), body_(body) {}
+    void write_once(std::string_view length_name, std::string_view coding_name) {
+        if (written_) return;
+        written_ = true;
+        if (body_.kind == body_kind::length) write_length(out_, length_name, body_.length);
+        if (body_.kind == body_kind::chunked) write_field(out_, coding_name, "chunked");
+    }
+
+private:
+    std::string& out_;
+    const body_framing& body_;
+    bool written_ = false;
+};
+
+void write_forwarded(std::string& out, const request_head& head, const request_origin& origin) {
+    out.append("X-Forwarded-For: ");
+    bool any = false;
+    for (std::size_t i = 0; i < head.fields.size(); ++i) {
+        if (head.ids[i] != field_id::x_forwarded_for || head.fields[i].value.empty()) continue;
+        out.append(any ? ", " : "").append(head.fields[i].value);
+        any = true;
+    }
+    out.append(any ? ", " : "").append(origin.peer.empty() ? "unix:" : origin.peer).append("\r\n");
+    if (!origin.peer_trusted || !head.has(field_id::x_forwarded_proto))
+        write_field(out, "X-Forwarded-Proto", origin.scheme);
+    if (!origin.peer_trusted || !head.has(field_id::x_forwarded_host)) {
+        const auto absolute = split_absolute(head.target);
+        const std::string_view host = absolute ? absolute->authority : head.value(field_id::host);
+        if (!host.empty()) write_field(out, "X-Forwarded-Host", host);
+    }
+}
+
+void write_request_line(std::string& out, const request_head& head) {
+    out.append(head.method).append(" ");
+    if (const auto absolute = split_absolute(head.target)) {
+        if (absolute->path.empty() || absolute->path.front() != '/') out.append("/");
+        out.append(absolute->path);
+    } else {
+        out.append(head.target);
+    }
+    out.append(" HTTP/1.1\r\n");
+}
+
+// Host as it goes upstream (RFC 9112, 3.2.2: an absolute target overrides the Host field).
+std::string_view host_to_send(const request_head& head, const request_origin& origin) {
+    if (!origin.preserve_host) return origin.upstream_host;
+    if (const auto absolute = split_absolute(head.target)) return absolute->authority;
+    const std::string_view host = head.value(field_id::host);
+    return host.empty() ? origin.upstream_host : host;
+}
+
+}  // namespace
+
+std::string_view usable_request_id(const request_head& head) noexcept {
+    const std::size_t at = head.find(field_id::x_request_id);
+    if (at == head.fields.size() || head.find(field_id::x_request_id, at + 1) < head.fields.size()) return {};
+    const std::string_view id = head.fields[at].value;
+    const bool fit = !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view("._:/+=@-").find(c) != std::string_view::npos;
+    });
+    return fit ? id : std::string_view{};
+}
+
+std::string_view wanted_upgrade(const request_head& head) noexcept {
+    if (head.minor_version == 0 || !head.has(field_id::upgrade) || !connection_names(head, "upgrade")) return {};
+    const std::string_view protocol = head.value(field_id::upgrade);
+    bool h2c = false;
+    for_each_member(protocol,
+                    [&](std::string_view member) { h2c = h2c || equals_ignoring_case(member.substr(0, 3), "h2c"); });
+    return h2c ? std::string_view{} : protocol;
+}
+
+void write_request_head(std::string& out, const request_head& head, const body_framing& body,
+                        const request_origin& origin) {
+    write_request_line(out, head);
+    const named_fields named(head);
+    framing_fields framing(out, body);
+    const bool has_host = head.has(field_id::host);
+    if (!has_host) write_field(out, "Host", host_to_send(head, origin));
+    const std::string_view request_id = usable_request_id(head);
+    for (std::size_t i = 0; i < head.fields.size(); ++i) {
+        const auto& field = head.fields[i];
+        switch (head.ids[i]) {
+            case field_id::host:
+                write_field(out, field.name, host_to_send(head, origin));
+                continue;
+            case field_id::content_length:
+                framing.write_once(field.name, "Transfer-Encoding");
+                continue;
+            case field_id::transfer_encoding:
+                framing.write_once("Content-Length", field.name);
+                continue;
+            case field_id::x_forwarded_for:
+                continue;
+            case field_id::x_forwarded_host:
+            case field_id::x_forwarded_proto:
+                if (!origin.peer_trusted) continue;
+                break;
+            case field_id::x_request_id:
+                if (request_id.empty()) continue;
+                break;
+            default:
+                if (is_hop_by_hop(head.ids[i])) continue;
+        }
+        if (named.has(i)) continue;
+        if (!origin.peer_trusted && origin.identity != nullptr && origin.identity->is_identity_header(field.name))
+            continue;
+        write_field(out, field.name, field.value);
+    }
+    framing.write_once("Content-Length", "Transfer-Encoding");
+    write_forwarded(out, head, origin);
+    if (request_id.empty()) write_field(out, "X-Request-Id", origin.request_id);
+    if (const std::string_view protocol = wanted_upgrade(head); !protocol.empty()) {
+        write_field(out, "Connection", "Upgrade");
+        write_field(out, "Upgrade", protocol);
+    } else if (connection_names(head, "te") && equals_ignoring_case(head.value(field_id::te), "trailers")) {
+        write_field(out, "Connection", "TE");
+        write_field(out, "TE", "trailers");
+    }
+    out.append("\r\n");
+}
+
+bool is_fact_header(std::string_view name) noexcept {
+    if (name.size() < 10 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) return false;
+    constexpr std::array<std::string_view, 12> facts = {"provider", "model",        "input-tokens", "output-tokens",
+                                                        "cost-usd", "content-type", "feature",      "cached",
+                                                        "user-id",  "plan",         "success",      "error"};
+    return std::any_of(facts.begin(), facts.end(),
+                       [rest = name.substr(5)](std::string_view fact) { return equals_ignoring_case(rest, fact); });
+}
+
+void write_response_head(std::string& out, const response_head& head, const response_form& form) {
+    const char status[] = {static_cast<char>('0' + head.status / 100 % 10),
+                           static_cast<char>('0' + head.status / 10 % 10), static_cast<char>('0' + head.status % 10),
+                           ' '};
+    out.append("HTTP/1.1 ").append(status, sizeof status).append(head.reason).append("\r\n");
+    const named_fields named(head);
+    framing_fields framing(out, form.body);
+    // The length that a HEAD or a 304 answer states is that of a body which is not sent (RFC 9110, 8.6).
+    const bool states_length = form.to_head || head.status == 304;
+    for (std::size_t i = 0; i < head.fields.size(); ++i) {
+        const auto& field = head.fields[i];
+        if (head.ids[i] == field_id::content_length) {
+            if (states_length) {
+                write_field(out, field.name, field.value);
+            } else {
+                framing.write_once(field.name, "Transfer-Encoding");
+            }
+            continue;
+        }
+        if (head.ids[i] == field_id::transfer_encoding) {
+            framing.write_once("Content-Length", field.name);
+            continue;
+        }
+        if (is_hop_by_hop(head.ids[i]) || named.has(i)) continue;
+        if (form.strip_facts && is_fact_header(field.name)) continue;
+        write_field(out, field.name, field.value);
+    }
+    framing.write_once("Content-Length", "Transfer-Encoding");
+    if (head.status == 101) {
+        write_field(out, "Connection", "Upgrade");
+        write_field(out, "Upgrade", head.value(field_id::upgrade));
+    } else if (!form.keep_alive && head.status >= 200) {
+        write_field(out, "Connection", "close");
+    } else if (form.client_minor == 0 && head.status >= 200) {
+        write_field(out, "Connection", "keep-alive");
+    }
+    out.append("\r\n");
+}
+
+}  // namespace proxy

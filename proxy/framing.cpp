@@ -1,0 +1,152 @@
+#include "proxy/framing.hpp"
+
+#include <limits>
+
+namespace proxy {
+namespace {
+
+using tracking::equals_ignoring_case;
+
+framing_verdict refuse(int status, const char* problem) noexcept { return {{}, status, problem}; }
+
+// RFC 3986 reg-name, IPv4 or bracketed IPv6, with an optional port. No userinfo, no path, no white space.
+bool is_authority(std::string_view text) noexcept {
+    if (text.empty()) return false;
+    std::string_view port;
+    if (text.front() == '[') {
+        const std::size_t close = text.find(']');
+        if (close == std::string_view::npos || close < 3) return false;
+        for (const char c : text.substr(1, close - 1)) {
+            const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+            if (!hex && c != ':' && c != '.') return false;
+        }
+        if (close + 1 < text.size() && text[close + 1] != ':') return false;
+        port = close + 1 < text.size() ? text.substr(close + 2) : std::string_view{};
+    } else {
+        const std::size_t colon = text.find(':');
+        for (const char c : text.substr(0, colon)) {
+            const bool name = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              std::string_view("-._~!$&'()*+,;=%").find(c) != std::string_view::npos;
+            if (!name) return false;
+        }
+        if (colon == 0) return false;
+        port = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
+    }
+    if (port.size() > 5) return false;
+    for (const char c : port)
+        if (c < '0' || c > '9') return false;
+    return true;
+}
+
+const char* host_problem(const request_head& head) noexcept {
+    const std::size_t first = head.find(field_id::host);
+    if (first == head.fields.size()) return head.minor_version == 0 ? "" : "the Host field is missing";
+    if (head.find(field_id::host, first + 1) < head.fields.size()) return "there are two Host fields";
+    if (!is_authority(head.fields[first].value)) return "the Host field is malformed";
+    return "";
+}
+
+// The verdict over Transfer-Encoding and Content-Length that both directions share; `unknown` is the status for a
+// transfer coding that is well-formed and not spoken here.
+framing_verdict check_framing(const message_head& head, int unknown) noexcept {
+    const std::size_t none = head.fields.size();
+    const std::size_t coding = head.find(field_id::transfer_encoding);
+    const std::size_t length = head.find(field_id::content_length);
+    if (coding < none) {
+        if (head.minor_version == 0) return refuse(400, "Transfer-Encoding in an HTTP/1.0 message");
+        if (length < none) return refuse(400, "both Transfer-Encoding and Content-Length");
+        if (head.find(field_id::transfer_encoding, coding + 1) < none)
+            return refuse(400, "two Transfer-Encoding fields");
+        const std::string_view value = head.fields[coding].value;
+        if (equals_ignoring_case(value, "chunked")) return {{body_kind::chunked, 0}, 0, ""};
+        bool tokens = !value.empty();
+        int chunked = 0;
+        std::string_view last;
+        for_each_member(value, [&](std::string_view member) {
+            tokens = tokens && is_token(member);
+            chunked += equals_ignoring_case(member, "chunked") ? 1 : 0;
+            last = member;
+        });
+        // "gzip, chunked" is a coding that we do not know; "chunked, chunked" or "chunked, gzip" are attempts to be
+        // read in two ways.
+        if (!tokens) return refuse(400, "Transfer-Encoding is malformed");
+        if (chunked > 1) return refuse(400, "chunked is applied twice");
+        if (chunked == 1 && !equals_ignoring_case(last, "chunked"))
+            return refuse(400, "chunked is not the last transfer coding");
+        return refuse(unknown, "the transfer coding is not known");
+    }
+    if (length < none) {
+        if (head.find(field_id::content_length, length + 1) < none) return refuse(400, "two Content-Length fields");
+        const auto bytes = parse_length(head.fields[length].value);
+        if (!bytes) return refuse(400, "Content-Length is malformed");
+        return {{body_kind::length, *bytes}, 0, ""};
+    }
+    return {};
+}
+
+const char* target_problem(const request_head& head) noexcept {
+    if (head.target.front() == '/') return "";
+    if (head.target == "*") return head.method == "OPTIONS" ? "" : "the target * belongs to OPTIONS";
+    const auto absolute = split_absolute(head.target);
+    if (!absolute) return "the request target is malformed";
+    return is_authority(absolute->authority) ? "" : "the target's authority is malformed";
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> parse_length(std::string_view digits) noexcept {
+    if (digits.empty() || digits.size() > 19) return std::nullopt;
+    std::uint64_t value = 0;
+    for (const char c : digits) {
+        if (c < '0' || c > '9') return std::nullopt;
+        value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+    return value;
+}
+
+std::optional<absolute_target> split_absolute(std::string_view target) noexcept {
+    std::size_t scheme = 0;
+    if (equals_ignoring_case(target.substr(0, 7), "http://")) scheme = 7;
+    if (equals_ignoring_case(target.substr(0, 8), "https://")) scheme = 8;
+    if (scheme == 0) return std::nullopt;
+    const std::string_view rest = target.substr(scheme);
+    const std::size_t end = rest.find_first_of("/?");
+    if (end == std::string_view::npos) return absolute_target{rest, {}};
+    return absolute_target{rest.substr(0, end), rest.substr(end)};
+}
+
+bool connection_names(const message_head& head, std::string_view option) noexcept {
+    bool named = false;
+    for (std::size_t i = 0; i < head.fields.size(); ++i) {
+        if (head.ids[i] != field_id::connection) continue;
+        for_each_member(head.fields[i].value,
+                        [&](std::string_view member) { named = named || equals_ignoring_case(member, option); });
+    }
+    return named;
+}
+
+bool wants_keep_alive(const message_head& head) noexcept {
+    if (connection_names(head, "close")) return false;
+    return head.minor_version >= 1 || connection_names(head, "keep-alive");
+}
+
+framing_verdict check_request(const request_head& head) noexcept {
+    if (head.method == "CONNECT") return refuse(405, "CONNECT is not served by a reverse proxy");
+    if (head.method == "TRACE") return refuse(405, "TRACE is not served");
+    if (const char* problem = target_problem(head); *problem != '\0') return refuse(400, problem);
+    if (const char* problem = host_problem(head); *problem != '\0') return refuse(400, problem);
+    return check_framing(head, 501);
+}
+
+framing_verdict check_response(const response_head& head, bool to_head) noexcept {
+    framing_verdict verdict = check_framing(head, 502);
+    if (verdict.refusal != 0) return refuse(502, verdict.problem);
+    const bool bodiless = to_head || head.status < 200 || head.status == 204 || head.status == 304;
+    if (bodiless) return {{body_kind::none, 0}, 0, ""};
+    const bool framed = head.has(field_id::transfer_encoding) || head.has(field_id::content_length);
+    if (!framed) verdict.body.kind = body_kind::until_close;
+    return verdict;
+}
+
+}  // namespace proxy

@@ -1,0 +1,232 @@
+#include "proxy/head.hpp"
+
+#include <array>
+#include <cstring>
+
+namespace proxy {
+namespace {
+
+using tracking::equals_ignoring_case;
+
+// RFC 9110, 5.6.2: tchar.
+constexpr std::array<bool, 256> make_token_table() {
+    std::array<bool, 256> table{};
+    for (int c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = true;
+    for (int c = 'a'; c <= 'z'; ++c) table[static_cast<std::size_t>(c)] = true;
+    for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<std::size_t>(c)] = true;
+    for (const char c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'})
+        table[static_cast<unsigned char>(c)] = true;
+    return table;
+}
+constexpr std::array<bool, 256> token_table = make_token_table();
+
+bool is_token_char(char c) noexcept { return token_table[static_cast<unsigned char>(c)]; }
+
+// Field values and reason phrases: visible characters, obs-text, SP and HTAB (RFC 9110, 5.5).
+bool is_text(std::string_view text) noexcept {
+    for (const char c : text) {
+        const auto u = static_cast<unsigned char>(c);
+        if ((u < 0x20 && u != '\t') || u == 0x7f) return false;
+    }
+    return true;
+}
+
+// A request target holds visible ASCII; a fragment never reaches a server (RFC 9112, 3.2).
+bool is_target(std::string_view text) noexcept {
+    for (const char c : text) {
+        const auto u = static_cast<unsigned char>(c);
+        if (u <= 0x20 || u >= 0x7f || c == '#') return false;
+    }
+    return !text.empty();
+}
+
+std::string_view trim(std::string_view text) noexcept {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+// "HTTP/1.1" -> 1; -1 = not an HTTP version, -2 = one that is not spoken here.
+int minor_of(std::string_view version) noexcept {
+    const bool shaped = version.size() == 8 && version.substr(0, 5) == "HTTP/" && version[6] == '.' &&
+                        version[5] >= '0' && version[5] <= '9' && version[7] >= '0' && version[7] <= '9';
+    if (!shaped) return -1;
+    if (version[5] != '1') return -2;
+    return version[7] == '0' ? 0 : 1;  // a higher minor version is spoken to as 1.1 (RFC 9110, 2.5)
+}
+
+}  // namespace
+
+bool is_token(std::string_view text) noexcept {
+    for (const char c : text)
+        if (!is_token_char(c)) return false;
+    return !text.empty();
+}
+
+field_id identify_field(std::string_view name) noexcept {
+    const auto is = [name](std::string_view other) { return equals_ignoring_case(name, other); };
+    switch (name.size()) {
+        case 2:
+            return is("te") ? field_id::te : field_id::other;
+        case 4:
+            return is("host") ? field_id::host : field_id::other;
+        case 6:
+            return is("expect") ? field_id::expect : field_id::other;
+        case 7:
+            return is("upgrade") ? field_id::upgrade : is("trailer") ? field_id::trailer : field_id::other;
+        case 10:
+            return is("connection") ? field_id::connection : is("keep-alive") ? field_id::keep_alive : field_id::other;
+        case 12:
+            return is("content-type")   ? field_id::content_type
+                   : is("x-request-id") ? field_id::x_request_id
+                                        : field_id::other;
+        case 14:
+            return is("content-length")   ? field_id::content_length
+                   : is("http2-settings") ? field_id::http2_settings
+                                          : field_id::other;
+        case 15:
+            return is("x-forwarded-for") ? field_id::x_forwarded_for : field_id::other;
+        case 16:
+            return is("content-encoding")   ? field_id::content_encoding
+                   : is("x-forwarded-host") ? field_id::x_forwarded_host
+                   : is("proxy-connection") ? field_id::proxy_connection
+                                            : field_id::other;
+        case 17:
+            return is("transfer-encoding")   ? field_id::transfer_encoding
+                   : is("x-forwarded-proto") ? field_id::x_forwarded_proto
+                                             : field_id::other;
+        default:
+            return field_id::other;
+    }
+}
+
+std::size_t message_head::find(field_id id, std::size_t from) const noexcept {
+    for (std::size_t i = from; i < ids.size(); ++i)
+        if (ids[i] == id) return i;
+    return fields.size();
+}
+
+std::string_view message_head::value(field_id id) const noexcept {
+    const std::size_t at = find(id);
+    return at < fields.size() ? fields[at].value : std::string_view{};
+}
+
+const char* parse_field(std::string_view line, tracking::header_field& into) noexcept {
+    if (line.front() == ' ' || line.front() == '\t') return "a field line is folded";
+    std::size_t colon = 0;
+    while (colon < line.size() && is_token_char(line[colon])) ++colon;
+    if (colon == line.size()) return "a field line has no colon";
+    if (line[colon] != ':') {
+        return line[colon] == ' ' || line[colon] == '\t' ? "white space before the colon of a field"
+                                                         : "a field name has an invalid character";
+    }
+    if (colon == 0) return "a field has no name";
+    const std::string_view value = line.substr(colon + 1);
+    if (!is_text(value)) return "a field value has a control character";
+    into = {line.substr(0, colon), trim(value)};
+    return "";
+}
+
+template <class Head>
+void head_parser<Head>::reset() noexcept {
+    *this = {};
+}
+
+template <class Head>
+head_status head_parser<Head>::refuse(const char* problem, head_status status) noexcept {
+    problem_ = problem;
+    return status;
+}
+
+template <>
+head_status request_parser::start_line(std::string_view line, request_head& into) noexcept {
+    std::size_t space = 0;
+    while (space < line.size() && is_token_char(line[space])) ++space;
+    if (space == 0 || space == line.size() || line[space] != ' ') return refuse("the method is malformed");
+    into.method = line.substr(0, space);
+    std::string_view rest = line.substr(space + 1);
+    const std::size_t second = rest.find(' ');
+    if (second == std::string_view::npos) return refuse("the request line has no version");
+    into.target = rest.substr(0, second);
+    if (!is_target(into.target)) return refuse("the request target has an invalid character");
+    const int minor = minor_of(rest.substr(second + 1));
+    if (minor == -2) return refuse("the HTTP version is not supported", head_status::version_unsupported);
+    if (minor < 0) return refuse("the HTTP version is malformed");
+    into.minor_version = minor;
+    return head_status::complete;
+}
+
+template <>
+head_status response_parser::start_line(std::string_view line, response_head& into) noexcept {
+    const int minor = minor_of(line.substr(0, 8));
+    if (minor < 0) return refuse("the status line has no HTTP/1 version");
+    into.minor_version = minor;
+    if (line.size() < 12 || line[8] != ' ') return refuse("the status line is malformed");
+    into.status = 0;
+    for (std::size_t i = 9; i < 12; ++i) {
+        if (line[i] < '0' || line[i] > '9') return refuse("the status is not a number");
+        into.status = into.status * 10 + (line[i] - '0');
+    }
+    if (into.status < 100) return refuse("the status is below 100");
+    if (line.size() > 12 && line[12] != ' ') return refuse("the status has more than three digits");
+    into.reason = line.size() > 13 ? line.substr(13) : std::string_view{};
+    if (!is_text(into.reason)) return refuse("the reason phrase has a control character");
+    return head_status::complete;
+}
+
+template <class Head>
+head_status head_parser<Head>::field_line(std::string_view line, Head& into, const head_limits& limits) noexcept {
+    if (into.fields.size() >= limits.fields) return refuse("too many fields", head_status::too_large);
+    tracking::header_field field;
+    const char* problem = parse_field(line, field);
+    if (*problem != '\0') return refuse(problem);
+    into.fields.push_back(field);
+    into.ids.push_back(identify_field(field.name));
+    return head_status::complete;
+}
+
+template <class Head>
+head_status head_parser<Head>::feed(std::string_view received, Head& into, const head_limits& limits) noexcept {
+    if (received.data() != base_) {
+        reset();
+        base_ = received.data();
+        into.fields.clear();
+        into.ids.clear();
+    }
+    for (;;) {
+        const void* found = std::memchr(received.data() + scanned_, '\n', received.size() - scanned_);
+        const std::size_t end = found == nullptr
+                                    ? received.size()
+                                    : static_cast<std::size_t>(static_cast<const char*>(found) - received.data());
+        if (end > limits.bytes) {
+            return have_start_line_ ? refuse("the head is too large", head_status::too_large)
+                                    : refuse("the request line is too long", head_status::target_too_long);
+        }
+        if (found == nullptr) {
+            // A line that can never become valid is refused now, not at the deadline.
+            if (!have_start_line_ && received.size() > position_ && received[position_] != '\r' &&
+                !is_token_char(received[position_]))
+                return refuse("the message does not begin with a start line");
+            scanned_ = received.size();
+            return head_status::incomplete;
+        }
+        if (end == position_ || received[end - 1] != '\r') return refuse("a line ends in LF alone");
+        const std::string_view line = received.substr(position_, end - 1 - position_);
+        if (line.find('\r') != std::string_view::npos) return refuse("a line holds a bare CR");
+        position_ = scanned_ = end + 1;
+        if (line.empty() && have_start_line_) return head_status::complete;
+        if (line.empty()) {
+            // RFC 9112, 2.2: a server should ignore at least one empty line before the request line.
+            if (++empty_lines_ > 2) return refuse("the message begins with empty lines");
+            continue;
+        }
+        const head_status status = have_start_line_ ? field_line(line, into, limits) : start_line(line, into);
+        if (status != head_status::complete) return status;
+        have_start_line_ = true;
+    }
+}
+
+template class head_parser<request_head>;
+template class head_parser<response_head>;
+
+}  // namespace proxy

@@ -1,0 +1,172 @@
+// aimeter: the commands of the contract. Arguments in, exit code out; the work is done elsewhere.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+
+#include "demo/service.hpp"
+#include "demo/traffic.hpp"
+#include "proxy/control.hpp"
+#include "tracking/price_command.hpp"
+#include "tracking/store/verify.hpp"
+
+namespace {
+
+constexpr int exit_failed = 1;
+constexpr int exit_usage = 2;
+
+struct serve_flags {
+    std::string file, listen, upstream, redis, data, workers;
+
+    // The environment first, then the flags: later ones win.
+    std::vector<conf::override_value> overrides() const {
+        std::vector<conf::override_value> all = conf::environment_overrides();
+        const auto add = [&all](const char* key, const std::string& value) {
+            if (!value.empty()) all.push_back({"command line", key, value});
+        };
+        add("listen", listen);
+        add("upstream", upstream);
+        add("redis.url", redis);
+        add("data_dir", data);
+        add("workers", workers);
+        return all;
+    }
+};
+
+std::optional<conf::settings> load(const serve_flags& flags) {
+    auto loaded = conf::load(flags.file, flags.overrides());
+    if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
+        for (const auto& error : *errors) std::cerr << error.text() << "\n";
+        return std::nullopt;
+    }
+    return std::get<conf::settings>(std::move(loaded));
+}
+
+int serve(const serve_flags& flags) {
+    auto settings = load(flags);
+    if (!settings) return exit_failed;
+    auto made = proxy::control::create(std::move(*settings), {flags.file, flags.overrides()});
+    if (const auto* problem = std::get_if<std::string>(&made)) {
+        std::cerr << "aimeter: " << *problem << "\n";
+        return exit_failed;
+    }
+    return std::get<std::unique_ptr<proxy::control>>(made)->run();
+}
+
+int verify(const serve_flags& flags) {
+    const auto settings = load(flags);
+    if (!settings) return exit_failed;
+    std::string problem;
+    const bool same = tracking::store::verify(*settings, std::cout, problem);
+    if (!problem.empty()) std::cerr << "aimeter verify: " << problem << "\n";
+    return same && problem.empty() ? 0 : exit_failed;
+}
+
+struct price_flags {
+    std::string file;
+    tracking::price_question question;
+};
+
+int price(const price_flags& flags) {
+    const auto settings = load({.file = flags.file});
+    if (!settings) return exit_failed;
+    return tracking::run_price(settings->pricing, flags.question, std::cout, std::cerr);
+}
+
+struct demo_flags {
+    std::string listen = "127.0.0.1:3000";
+    std::string traffic;  // send sample traffic to this address instead of serving
+};
+
+// "host:port", with or without http:// in front.
+std::optional<std::pair<std::string, std::uint16_t>> host_and_port(std::string_view text) {
+    if (text.starts_with("http://")) text.remove_prefix(7);
+    while (text.ends_with('/')) text.remove_suffix(1);
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    std::uint16_t port = 0;
+    const auto [end, ec] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+    if (ec != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return std::pair(std::string(text.substr(0, colon)), port);
+}
+
+int demo_command(const demo_flags& flags) {
+    const std::string& text = flags.traffic.empty() ? flags.listen : flags.traffic;
+    const auto where = host_and_port(text);
+    if (!where) {
+        std::cerr << "aimeter demo: '" << text << "' is not host:port\n";
+        return exit_usage;
+    }
+    return flags.traffic.empty() ? demo::run(where->first, where->second)
+                                 : demo::send_sample_traffic(where->first, where->second);
+}
+
+// The usual flags of a command that reads the configuration.
+void add_config(CLI::App& command, serve_flags& flags) {
+    command.add_option("-c,--config", flags.file, "configuration file (TOML)")->check(CLI::ExistingFile);
+    command.add_option("--redis", flags.redis, "Redis: redis://host:port/db, unix:/path; empty = embedded");
+    command.add_option("--data", flags.data, "folder of journal, embedded Redis and admin token");
+}
+
+void log_to_stderr() {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("aimeter"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z [%l] %v");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    log_to_stderr();
+    CLI::App app("aimeter: a reverse proxy that meters AI endpoints", "aimeter");
+    app.require_subcommand(1);
+    int result = 0;
+
+    serve_flags flags;
+    CLI::App* serve_command = app.add_subcommand("serve", "serve as a proxy until SIGTERM");
+    add_config(*serve_command, flags);
+    serve_command->add_option("--listen", flags.listen, "host:port or unix:/path; several by comma");
+    serve_command->add_option("--upstream", flags.upstream, "the application: http://host:port or unix:/path");
+    serve_command->add_option("--workers", flags.workers, "worker threads; 0 = one per core");
+    serve_command->callback([&] { result = serve(flags); });
+
+    CLI::App* check_command = app.add_subcommand("check", "validate the configuration");
+    add_config(*check_command, flags);
+    check_command->callback([&] { result = conf::run_check(flags.file, flags.overrides(), std::cout, std::cerr); });
+
+    CLI::App* verify_command = app.add_subcommand("verify", "recount streams against hashes against the journal");
+    add_config(*verify_command, flags);
+    verify_command->callback([&] { result = verify(flags); });
+
+    price_flags priced;
+    CLI::App* price_command = app.add_subcommand("price", "what the catalogue says a request costs, and why");
+    price_command->add_option("model", priced.question.model, "model id")->required();
+    price_command->add_option("--input", priced.question.counts.input, "prompt tokens, cached ones included")
+        ->required()
+        ->check(CLI::NonNegativeNumber);
+    price_command->add_option("--output", priced.question.counts.output, "generated tokens, reasoning included")
+        ->required()
+        ->check(CLI::NonNegativeNumber);
+    price_command->add_option("--cached", priced.question.counts.cached, "prompt tokens served by the provider's cache")
+        ->check(CLI::NonNegativeNumber);
+    price_command->add_option("--provider", priced.question.provider, "look under this provider's ids first");
+    price_command->add_option("-c,--config", priced.file, "configuration file (TOML)")->check(CLI::ExistingFile);
+    price_command->callback([&] { result = price(priced); });
+
+    demo_flags demonstrated;
+    CLI::App* demo_app = app.add_subcommand("demo", "a small AI service to try things out with");
+    demo_app->add_option("--listen", demonstrated.listen, "host:port");
+    demo_app->add_option("--traffic", demonstrated.traffic, "send sample traffic to this address instead of serving");
+    demo_app->callback([&] { result = demo_command(demonstrated); });
+
+    app.add_subcommand("version", "print the version")->callback([] { std::puts("aimeter " AIMETER_VERSION); });
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : exit_usage;
+    }
+    return result;
+}

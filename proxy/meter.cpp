@@ -1,0 +1,338 @@
+#include "proxy/meter.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace proxy {
+namespace {
+
+using tracking::cost_source;
+using tracking::equals_ignoring_case;
+using tracking::outcome;
+using tracking::usage_source;
+
+constexpr std::size_t label_bytes = 128;
+constexpr std::size_t message_bytes = 300;
+
+// A text from outside, fit for a label or a message: bounded, without control characters, cut between characters.
+void assign_clean(std::string& to, std::string_view from, std::size_t most) {
+    if (from.size() > most) {
+        std::size_t end = most;
+        while (end > 0 && (static_cast<unsigned char>(from[end]) & 0xc0) == 0x80) --end;
+        from = from.substr(0, end);
+    }
+    to.assign(from);
+    for (char& c : to)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+}
+
+std::optional<std::int64_t> count_of(std::string_view digits) {
+    std::int64_t value = 0;
+    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (ec != std::errc{} || end != digits.data() + digits.size() || value < 0) return std::nullopt;
+    return value;
+}
+
+// "0.00045312345" USD -> nano-USD, rounded half up; nullopt when it is not a plain, non-negative decimal.
+std::optional<std::int64_t> nano_of_usd(std::string_view text) {
+    const std::size_t point = text.find('.');
+    const std::string_view whole = text.substr(0, point);
+    const std::string_view part = point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
+    const auto digits_only = [](std::string_view digits) {
+        return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+    };
+    if (text.empty() || !digits_only(whole) || !digits_only(part) || whole.size() > 9 ||
+        whole.size() + part.size() == 0)
+        return std::nullopt;
+    std::int64_t nano = whole.empty() ? 0 : *count_of(whole);
+    for (std::size_t i = 0; i < 9; ++i) nano = nano * 10 + (i < part.size() ? part[i] - '0' : 0);
+    if (part.size() > 9 && part[9] >= '5') ++nano;
+    return nano;
+}
+
+bool says_true(std::string_view value) {
+    return value == "1" || equals_ignoring_case(value, "true") || equals_ignoring_case(value, "yes") ||
+           equals_ignoring_case(value, "hit");
+}
+
+std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
+    std::int64_t total = 0;
+    return __builtin_add_overflow(a, b, &total) ? std::numeric_limits<std::int64_t>::max() : total;
+}
+
+std::int64_t micros(steady_time from, steady_time to) noexcept {
+    return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
+}
+
+}  // namespace
+
+void meter::stated_facts::clear() {
+    for (std::string* text : {&provider, &model, &content_type, &feature, &user_id, &plan, &error}) text->clear();
+    input_tokens = output_tokens = cost_nano = std::nullopt;
+    cached = failed = false;
+}
+
+std::int64_t meter::micros_since_arrival(steady_time at) const noexcept { return micros(received_, at); }
+
+void meter::begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens) {
+    rules_ = &by;
+    record_.clear();
+    stated_.clear();
+    cache_ = {};
+    ticket_ = 0;
+    answered_ = sent_known_ = forwarded_ = false;
+    received_ = last_upstream_ = what.received;
+    record_.id = tracking::make_uuid7(what.received_ms);
+    record_.request_id.assign(what.request_id);
+    record_.ts_ms = what.received_ms;
+
+    by.identity->identify(what.head.view(), what.peer_trusted, what.received_ms, seen_tokens, who_);
+    record_.user_id = who_.user_id;
+    record_.clerk_user_id = who_.clerk_user_id;
+    record_.plan = who_.plan;
+    record_.user_from = who_.from;
+
+    target_.assign(what.head.target);
+    const std::string& peer_host = by.settings.upstream.front().host;
+    const bool peer_is_provider = !tracking::usage::provider_of_host(peer_host).empty();
+    host_.assign(peer_is_provider ? std::string_view(peer_host) : what.head.value(field_id::host));
+    provider_.assign(tracking::usage::provider_of_host(host_));
+    if (provider_.empty()) provider_.assign(tracking::usage::provider_of_path(target_));
+    direct_ = !provider_.empty();
+    billable_ = tracking::usage::billable_operation(target_);
+    is_head_ = what.head.method == "HEAD";
+    record_.content_type = by.routes.content_type(target_);
+    record_.feature = by.routes.feature(record_.content_type);
+    request_.begin(target_, what.head.value(field_id::content_type), what.head.value(field_id::content_encoding));
+}
+
+void meter::forward(tracking::journal::writer& journal) {
+    if (forwarded_) return;
+    forwarded_ = true;
+    // What the begin frame says is what an interruption would leave: the money may have been spent.
+    take_names();
+    if (billable_) estimate();
+    ticket_ = journal.begin(record_);
+}
+
+void meter::request_sent(steady_time now) noexcept {
+    sent_ = now;
+    last_upstream_ = now;
+    sent_known_ = true;
+}
+
+void meter::read_facts(const response_head& head) {
+    for (const auto& [name, value] : head.fields) {
+        if (name.size() < 10 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) continue;
+        const auto is = [rest = name.substr(5)](std::string_view fact) { return equals_ignoring_case(rest, fact); };
+        if (is("provider")) assign_clean(stated_.provider, value, label_bytes);
+        if (is("model")) assign_clean(stated_.model, value, label_bytes);
+        if (is("content-type")) assign_clean(stated_.content_type, value, label_bytes);
+        if (is("feature")) assign_clean(stated_.feature, value, label_bytes);
+        if (is("user-id")) assign_clean(stated_.user_id, value, 256);
+        if (is("plan")) assign_clean(stated_.plan, value, label_bytes);
+        if (is("error")) assign_clean(stated_.error, value, message_bytes);
+        if (is("input-tokens")) stated_.input_tokens = count_of(value);
+        if (is("output-tokens")) stated_.output_tokens = count_of(value);
+        if (is("cost-usd")) stated_.cost_nano = nano_of_usd(value);
+        if (is("cached")) stated_.cached = says_true(value);
+        if (is("success")) stated_.failed = value == "0" || equals_ignoring_case(value, "false");
+    }
+    if (!stated_.error.empty()) stated_.failed = true;
+}
+
+void meter::answer_head(const response_head& head) {
+    answered_ = true;
+    read_facts(head);
+    cache_ = rules_->caches.judge(head.view(), direct_);
+    answer_.begin({.content_type = head.value(field_id::content_type),
+                   .content_encoding = head.value(field_id::content_encoding),
+                   .status = head.status,
+                   .upstream_host = host_,
+                   .path = target_,
+                   .is_head_request = is_head_});
+}
+
+void meter::answer_body(std::string_view piece, steady_time now) noexcept {
+    if (piece.empty()) return;
+    last_upstream_ = now;
+    if (!record_.ttft_us) record_.ttft_us = micros_since_arrival(now);
+    if (answer_.feed(piece) && !record_.first_token_us) record_.first_token_us = micros_since_arrival(now);
+}
+
+// Provider, models and user, in the order of trust: the application's own word, the bytes, the defaults.
+void meter::take_names() {
+    request_.finish();
+    const auto& asked = request_.facts();
+    const auto& pricing = rules_->settings.pricing;
+    const std::string_view shape = answered_ ? std::string_view(answer_.facts().provider) : std::string_view{};
+    const std::string_view answering = answered_ ? std::string_view(answer_.facts().model) : std::string_view{};
+    assign_clean(record_.requested_model, asked.model, label_bytes);
+    assign_clean(record_.user_claim, asked.user_claim, 256);
+    assign_clean(record_.provider,
+                 !stated_.provider.empty() ? std::string_view(stated_.provider)
+                 : !provider_.empty()      ? std::string_view(provider_)
+                 : !shape.empty()          ? shape
+                                           : std::string_view(pricing.default_provider),
+                 label_bytes);
+    assign_clean(record_.ai_model,
+                 !stated_.model.empty() ? std::string_view(stated_.model)
+                 : !answering.empty()   ? answering
+                 : !asked.model.empty() ? std::string_view(asked.model)
+                                        : std::string_view(pricing.default_model),
+                 label_bytes);
+    if (!stated_.content_type.empty()) {
+        record_.content_type = stated_.content_type;
+        record_.feature = rules_->routes.feature(stated_.content_type);
+    }
+    if (!stated_.feature.empty()) record_.feature = stated_.feature;
+    if (!stated_.user_id.empty()) {
+        record_.user_id = stated_.user_id;
+        record_.user_from = tracking::user_source::app;
+    }
+    if (!stated_.plan.empty()) record_.plan = stated_.plan;
+    record_.stream = asked.stream || (answered_ && answer_.facts().stream);
+}
+
+void meter::take_usage(bool aborted) {
+    record_.input_tokens = record_.output_tokens = record_.tokens_used = std::nullopt;
+    record_.cached_tokens = record_.cache_write_tokens = record_.reasoning_tokens = std::nullopt;
+    record_.usage_from = usage_source::none;
+    record_.estimated = false;
+    if (!answered_) return;
+    const auto& facts = answer_.facts();
+    record_.input_tokens = stated_.input_tokens ? stated_.input_tokens : facts.input_tokens;
+    record_.output_tokens = stated_.output_tokens ? stated_.output_tokens : facts.output_tokens;
+    record_.cached_tokens = facts.cached_tokens;
+    record_.cache_write_tokens = facts.cache_write_tokens;
+    record_.reasoning_tokens = facts.reasoning_tokens;
+    if (stated_.input_tokens || stated_.output_tokens) {
+        record_.usage_from = usage_source::headers;
+    } else if (record_.input_tokens || record_.output_tokens) {
+        record_.usage_from = usage_source::body;
+    }
+    // An answer cut short: its final usage never came, but the text that was sent was generated.
+    if (aborted && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
+        const auto unseen = static_cast<std::int64_t>((facts.uncounted_text_bytes + 3) / 4);
+        record_.output_tokens = sum(record_.output_tokens.value_or(0), unseen);
+        record_.usage_from = usage_source::estimated;
+        record_.estimated = true;
+    }
+    if (record_.input_tokens || record_.output_tokens)
+        record_.tokens_used = sum(record_.input_tokens.value_or(0), record_.output_tokens.value_or(0));
+}
+
+void meter::take_outcome(const exchange_end& how, const tracking::usage::usage_facts& facts) {
+    record_.result = how.result;
+    record_.status = how.result == outcome::client_abort ? 499 : how.status;
+    const bool fine_status = how.status >= 200 && how.status < 400;
+    const bool told_failure = answered_ && (facts.error_event || stated_.failed);
+    record_.success = how.result == outcome::ok && how.delivered && fine_status && !told_failure;
+    if (how.result == outcome::ok && !record_.success) record_.result = outcome::error;
+    if (answered_) record_.finish_reason = facts.finish_reason;
+    if (!stated_.error.empty()) {
+        record_.error_message = stated_.error;
+    } else if (answered_ && !facts.error_message.empty()) {
+        assign_clean(record_.error_message, facts.error_message, message_bytes);
+    } else if (!how.problem.empty()) {
+        assign_clean(record_.error_message, how.problem, message_bytes);
+    }
+}
+
+std::optional<tracking::price_quote> meter::quote(const tracking::token_counts& counts) const {
+    auto found = rules_->prices->price(record_.provider, record_.ai_model, counts, direct_);
+    if (!found && !record_.requested_model.empty() && record_.requested_model != record_.ai_model)
+        found = rules_->prices->price(record_.provider, record_.requested_model, counts, direct_);
+    return found;
+}
+
+void meter::estimate() {
+    const auto& pricing = rules_->settings.pricing;
+    record_.tokens_used = pricing.default_tokens;
+    record_.cost_nano = pricing.default_cost_nano;
+    record_.cost_from = cost_source::estimated;
+    record_.usage_from = usage_source::estimated;
+    record_.estimated = true;
+}
+
+void meter::price_tokens(const tracking::token_counts& counts) {
+    if (auto found = quote(counts)) {
+        record_.cost_nano = found->nano;
+        record_.cost_from = cost_source::catalogue;
+        record_.price_id = std::move(found->price_id);
+    } else {
+        record_.cost_nano = std::nullopt;
+        record_.cost_from = cost_source::unknown;
+    }
+}
+
+void meter::take_cost(const exchange_end& how) {
+    const auto& facts = answer_.facts();
+    tracking::token_counts counts;
+    counts.input = record_.input_tokens.value_or(0);
+    counts.output = record_.output_tokens.value_or(0);
+    counts.cached = record_.cached_tokens.value_or(0);
+    counts.cache_write = record_.cache_write_tokens.value_or(0);
+    counts.cache_write_1h = answered_ ? facts.cache_write_1h_tokens.value_or(0) : 0;
+    counts.reasoning = record_.reasoning_tokens.value_or(0);
+    record_.price_id.clear();
+    const auto nothing_billed = [this] {
+        record_.input_tokens = record_.output_tokens = record_.tokens_used = 0;
+        record_.cached_tokens = record_.cache_write_tokens = record_.reasoning_tokens = std::nullopt;
+        record_.cost_nano = 0;
+    };
+
+    if (record_.cached) {
+        if (record_.tokens_used) {
+            record_.saved_tokens = record_.tokens_used;
+            if (stated_.cost_nano) {
+                record_.saved_nano = stated_.cost_nano;
+            } else if (const auto found = quote(counts)) {
+                record_.saved_nano = found->nano;
+                record_.price_id = found->price_id;
+            }
+        }
+        nothing_billed();
+        record_.cost_from = cost_source::cache;
+        return;
+    }
+    const bool reported = stated_.cost_nano || (answered_ && facts.reported_cost_pico);
+    if (!billable_ || (!reported && !record_.tokens_used && !(record_.success && how.status < 300))) {
+        nothing_billed();
+        record_.usage_from = usage_source::none;
+        record_.cost_from = cost_source::none;
+        return;
+    }
+    if (reported) {
+        record_.cost_nano = stated_.cost_nano ? *stated_.cost_nano : sum(*facts.reported_cost_pico, 500) / 1000;
+        record_.cost_from = cost_source::reported;
+        return;
+    }
+    if (!record_.tokens_used) return estimate();
+    price_tokens(counts);
+}
+
+void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal) {
+    if (answered_) answer_.finish();
+    const auto& facts = answer_.facts();
+    take_names();
+    take_outcome(how, facts);
+    if (answered_ && how.status < 400) {
+        record_.cached = stated_.cached || cache_.answer >= tracking::cache_answer::weak_hit || facts.cached_flag;
+        if (stated_.cached) {
+            record_.cache_rule = "x-ai-cached";
+        } else if (cache_.answer >= tracking::cache_answer::weak_hit) {
+            record_.cache_rule = cache_.rule;
+        } else if (facts.cached_flag) {
+            record_.cache_rule = "body:" + facts.cached_flag_name;
+        }
+    }
+    take_usage(how.result == outcome::client_abort || how.result == outcome::upstream_abort);
+    take_cost(how);
+    record_.duration_us = micros_since_arrival(now);
+    if (sent_known_) record_.upstream_us = micros(sent_, last_upstream_);
+    journal.end(ticket_, record_);
+}
+
+}  // namespace proxy

@@ -1,0 +1,110 @@
+// What a request costs and says: fills one record while a tracked request passes, and puts it into the journal. The
+// exchange tells it what happens, in the order in which it happens; nothing here does I/O, waits or throws. Meters
+// are pooled per worker; one serves one request at a time.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "conf/config.hpp"
+#include "proxy/head.hpp"
+#include "proxy/stream.hpp"
+#include "tracking/clock.hpp"
+#include "tracking/journal/journal.hpp"
+#include "tracking/pricing.hpp"
+#include "tracking/record.hpp"
+#include "tracking/request/cache_rules.hpp"
+#include "tracking/request/identity.hpp"
+#include "tracking/request/routes.hpp"
+#include "tracking/usage/answer.hpp"
+
+namespace proxy {
+
+// Everything that decides about requests and may change at a reload; immutable, one copy for each worker.
+struct rules {
+    conf::settings settings;
+    tracking::route_rules routes;
+    tracking::cache_rules caches;
+    tracking::cidr_set trusted;
+    std::shared_ptr<const tracking::identity_rules> identity;
+    std::shared_ptr<const tracking::price_catalogue> prices;
+    std::string upstream_host;  // Host field of the first peer
+
+    bool trusts(std::string_view peer) const noexcept { return peer.empty() || trusted.contains(peer); }
+};
+
+// How an exchange ended, for the record.
+struct exchange_end {
+    tracking::outcome result = tracking::outcome::ok;
+    int status = 0;
+    bool delivered = false;    // the answer went to the client completely
+    std::string_view problem;  // of an answer that aimeter made itself
+};
+
+class meter {
+public:
+    struct arrival {
+        const request_head& head;
+        std::string_view peer;
+        bool peer_trusted;
+        std::string_view request_id;
+        steady_time received;
+        std::int64_t received_ms;
+    };
+    void begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens);
+    void request_body(std::string_view piece) noexcept { request_.feed(piece); }
+    void attempt() noexcept { ++record_.attempts; }
+    // The request is about to be written to the upstream: the begin frame, once.
+    void forward(tracking::journal::writer& journal);
+    void request_sent(steady_time now) noexcept;
+    void answer_head(const response_head& head);
+    void answer_body(std::string_view piece, steady_time now) noexcept;
+    void upstream_ended(steady_time now) noexcept { last_upstream_ = now; }
+    // Closes the record and appends it.
+    void end(const exchange_end& how, steady_time now, tracking::journal::writer& journal);
+
+    const tracking::record& record() const noexcept { return record_; }
+
+private:
+    struct stated_facts {  // X-AI-* fields of the answer
+        std::string provider, model, content_type, feature, user_id, plan, error;
+        std::optional<std::int64_t> input_tokens, output_tokens, cost_nano;
+        bool cached = false;
+        bool failed = false;
+        void clear();
+    };
+    void read_facts(const response_head& head);
+    void take_names();
+    void take_usage(bool aborted);
+    void take_outcome(const exchange_end& how, const tracking::usage::usage_facts& facts);
+    void take_cost(const exchange_end& how);
+    void price_tokens(const tracking::token_counts& counts);
+    void estimate();
+    std::optional<tracking::price_quote> quote(const tracking::token_counts& counts) const;
+    std::int64_t micros_since_arrival(steady_time at) const noexcept;
+
+    const rules* rules_ = nullptr;
+    tracking::record record_;
+    tracking::identity who_;
+    tracking::usage::request_scanner request_;
+    tracking::usage::answer_scanner answer_;
+    stated_facts stated_;
+    tracking::cache_verdict cache_;
+    std::string host_;
+    std::string target_;
+    std::string provider_;  // of the host or path; empty when they tell none
+    bool direct_ = false;   // the upstream is a provider's own API
+    bool billable_ = true;
+    bool is_head_ = false;
+    bool answered_ = false;
+    std::uint64_t ticket_ = 0;
+    steady_time received_{};
+    steady_time sent_{};
+    steady_time last_upstream_{};
+    bool sent_known_ = false;
+    bool forwarded_ = false;
+};
+
+}  // namespace proxy

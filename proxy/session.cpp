@@ -1,0 +1,248 @@
+#include "proxy/session.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+#include "proxy/errors.hpp"
+#include "proxy/write_all.hpp"
+
+namespace proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t max_admin_body = 1024 * 1024;
+constexpr auto linger_time = 2s;  // how long a refused client may go on sending before the connection is cut
+
+struct admin_answer {
+    event ready;
+    admin::response response;
+};
+
+}  // namespace
+
+session::session(worker_parts& parts, std::shared_ptr<stream> client, accepted_from from)
+    : parts_(parts),
+      client_(std::move(client)),
+      peer_(std::move(from.peer)),
+      role_(from.role),
+      received_(parts.buffers) {}
+
+session::~session() { client_->close(); }
+
+void session::drain() noexcept {
+    if (idle_ && client_->peek() != stream::peeked::data) client_->cancel_read();
+}
+
+task<> session::run() {
+    for (bool first = true;; first = false) {
+        if (!co_await await_request(first)) co_return;
+        const head_status status = co_await read_head();
+        if (status == head_status::incomplete) co_return;  // the client left, or was told why not
+        if (status != head_status::complete) {
+            const int answer = status == head_status::target_too_long       ? 414
+                               : status == head_status::too_large           ? 431
+                               : status == head_status::version_unsupported ? 505
+                                                                            : 400;
+            co_await refuse(answer, parser_.problem());
+            co_return;
+        }
+        const bool stays = co_await serve();
+        rules_.reset();
+        if (!client_->is_open()) co_return;
+        if (!stays || (parts_.draining && received_.empty())) break;
+    }
+    co_await close_gently();
+}
+
+// Waits for a request's first byte, holding no buffer; false = the connection is over.
+task<bool> session::await_request(bool first) {
+    rules_ = parts_.in_force;
+    if (!received_.empty()) {  // pipelined: it came behind the one before
+        received_.compact();
+        note_arrival();
+        co_return true;
+    }
+    received_.release();
+    if (parts_.draining) co_return false;
+    const auto& limits = rules_->settings.limits;
+    idle_ = true;
+    const io_error waited = co_await client_->readable(first ? limits.header_timeout : limits.idle_timeout);
+    idle_ = false;
+    rules_ = parts_.in_force;  // it may have changed meanwhile
+    note_arrival();
+    if (waited == io_error::timed_out && first) co_await refuse(408, "no request arrived in time");
+    co_return waited == io_error::none;
+}
+
+void session::note_arrival() {
+    arrived_ = parts_.clock.steady();
+    arrived_ms_ = parts_.clock.wall_ms();
+}
+
+// The whole head must be there within header_timeout, however slowly it drips. `incomplete` = the connection is over.
+task<head_status> session::read_head() {
+    const auto& limits = rules_->settings.limits;
+    const head_limits bounds{limits.header_bytes, 256};
+    const auto deadline = std::chrono::steady_clock::now() + limits.header_timeout;
+    parser_.reset();
+    for (;;) {
+        if (!received_.empty()) {
+            const head_status status = parser_.feed(received_.view(), head_, bounds);
+            if (status != head_status::incomplete) co_return status;
+        }
+        if (received_.room().empty()) received_.reserve(received_.size() + buffer_pool::block_bytes);
+        const io_result got = client_->try_read(received_.room());
+        if (got) {
+            received_.filled(got.bytes);
+            continue;
+        }
+        if (got.error != io_error::would_block) co_return head_status::incomplete;
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const io_error waited = co_await client_->readable(std::max(left, 1ms));
+        if (waited == io_error::timed_out) {
+            co_await refuse(408, "the request's head did not arrive in time");
+            co_return head_status::incomplete;
+        }
+        if (waited != io_error::none) co_return head_status::incomplete;
+    }
+}
+
+std::string_view session::request_id() {
+    const std::string_view brought = usable_request_id(head_);
+    if (!brought.empty()) return brought;
+    made_request_id_ = tracking::to_text(tracking::make_uuid7(arrived_ms_));
+    return made_request_id_;
+}
+
+task<bool> session::serve() {
+    rules_ = parts_.in_force;  // those of this moment decide about the whole request
+    const framing_verdict verdict = check_request(head_);
+    if (verdict.refusal != 0) {
+        co_await refuse(verdict.refusal, verdict.problem);
+        co_return false;
+    }
+    const conf::settings& settings = rules_->settings;
+    const auto absolute = split_absolute(head_.target);
+    const std::string_view path = absolute ? absolute->path : head_.target;
+    const bool here = role_ == listener_role::admin || !settings.admin.listen;
+    if (here && admin::owns(settings.admin, path, role_ == listener_role::admin))
+        co_return co_await serve_admin(verdict.body);
+    if (role_ == listener_role::admin) {
+        co_await refuse(404, "this listener serves the admin endpoints only");
+        co_return false;
+    }
+    exchange one(parts_, rules_,
+                 {.client = *client_,
+                  .received = received_,
+                  .head_length = parser_.length(),
+                  .head = head_,
+                  .body = verdict.body,
+                  .peer = peer_,
+                  .request_id = request_id(),
+                  .arrived = arrived_,
+                  .arrived_ms = arrived_ms_,
+                  .tracked = rules_->routes.tracked(head_.method, head_.target)});
+    co_return co_await one.run();
+}
+
+// ---- Admin requests ---------------------------------------------------------------------------------------------
+
+task<bool> session::read_admin_body(body_framing framing, std::string& into) {
+    body_reader reader;
+    reader.begin(framing, rules_->settings.limits.header_bytes);
+    while (!reader.done()) {
+        const auto piece = reader.take(received_.bytes());
+        into.append(piece.payload);
+        received_.consume(piece.consumed);
+        if (reader.failed()) co_return co_await refuse(400, reader.problem()), false;
+        if (into.size() > max_admin_body)
+            co_return co_await refuse(413, "the request body is larger than allowed"), false;
+        if (reader.done()) break;
+        const io_error waited = co_await client_->readable(rules_->settings.limits.body_timeout);
+        if (waited != io_error::none) co_return false;
+        const io_result got = client_->try_read(received_.room());
+        if (got) received_.filled(got.bytes);
+        if (!got && got.error != io_error::would_block) co_return false;
+    }
+    co_return true;
+}
+
+// Control answers; the connection stays here, since page and application share it.
+task<bool> session::serve_admin(body_framing framing) {
+    admin::request question;
+    question.method = head_.method;
+    const auto absolute = split_absolute(head_.target);
+    question.target = absolute ? absolute->path : head_.target;
+    question.peer = peer_;
+    for (const auto& [name, value] : head_.fields) {
+        std::string lower(name);
+        for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        question.headers.emplace_back(std::move(lower), value);
+    }
+    const bool to_head = head_.method == "HEAD";
+    const bool stays = wants_keep_alive(head_) && head_.minor_version == 1 && !parts_.draining;
+    received_.consume(parser_.length());
+    if (!co_await read_admin_body(framing, question.body)) co_return false;
+
+    const auto answer = std::make_shared<admin_answer>();
+    parts_.ask_control(std::move(question), [answer](admin::response response) {
+        answer->response = std::move(response);
+        answer->ready.set();
+    });
+    co_await answer->ready;
+    std::string fields;
+    for (const auto& [name, value] : answer->response.headers)
+        fields.append(name).append(": ").append(value).append("\r\n");
+    const bool sent =
+        co_await send(plain_response(answer->response.status, fields, answer->response.body, stays, to_head));
+    co_return sent&& stays;
+}
+
+// ---- Answers of the session's own -------------------------------------------------------------------------------
+
+task<bool> session::send(std::string response) {
+    std::array<iovec, 1> pieces{piece_of(response)};
+    const io_result sent = co_await write_all(*client_, pieces, rules_->settings.limits.body_timeout);
+    co_return static_cast<bool>(sent);
+}
+
+// What comes behind a message that cannot be understood is not looked at: the connection ends.
+task<> session::refuse(int status, std::string_view problem) {
+    const bool to_head = head_.method == "HEAD" && status != 400;
+    if (co_await send(problem_response(status, problem, {}, false, to_head))) co_await close_gently();
+}
+
+// Closing with unread bytes would send RST, which can take the answer away before it is read (RFC 9112, 9.6): end our
+// side, then read what is still coming for a moment.
+task<> session::close_gently() {
+    client_->shutdown_send();
+    const auto deadline = std::chrono::steady_clock::now() + linger_time;
+    received_.release();
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (left <= 0ms || co_await client_->readable(left) != io_error::none) break;
+        const io_result got = client_->try_read(received_.room());
+        if (!got && got.error != io_error::would_block) break;
+        received_.release();
+    }
+    client_->close();
+}
+
+detached run_session(worker_parts& parts, std::shared_ptr<stream> client, accepted_from from,
+                     std::unordered_set<session*>& sessions, void (*ended)(void*), void* worker) {
+    {
+        session one(parts, std::move(client), std::move(from));
+        sessions.insert(&one);
+        try {
+            co_await one.run();
+        } catch (const std::exception& problem) {  // an unhandled error affects this connection only
+            spdlog::error("session: {}", problem.what());
+        }
+        sessions.erase(&one);
+    }
+    ended(worker);
+}
+
+}  // namespace proxy

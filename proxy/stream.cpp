@@ -1,0 +1,220 @@
+#include "proxy/stream.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace proxy {
+
+stream::stream(boost::asio::io_context& context, stream_list& list, int descriptor, int family)
+    : socket_(context.get_executor()), list_(list) {
+    boost::system::error_code ec;
+    socket_.assign(boost::asio::generic::stream_protocol(family, 0), descriptor, ec);
+    if (ec) {
+        ::close(descriptor);
+        open_ = false;
+    } else {
+        socket_.native_non_blocking(true, ec);
+        if (family != AF_UNIX) {
+            const int on = 1;
+            ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        }
+    }
+    list_.add(*this);
+}
+
+stream::~stream() { list_.remove(*this); }
+
+io_result stream::try_read(std::span<char> into) noexcept {
+    if (!open_) return {0, io_error::closed};
+    for (;;) {
+        const ssize_t n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+        if (n > 0) return {static_cast<std::size_t>(n), io_error::none};
+        if (n == 0) return {0, io_error::end};
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return {0, io_error::would_block};
+        return {0, io_error::reset};
+    }
+}
+
+io_result stream::try_write(std::span<const iovec> pieces) noexcept {
+    if (!open_) return {0, io_error::closed};
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces.data());
+    message.msg_iovlen = pieces.size();
+    for (;;) {
+        const ssize_t n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) return {static_cast<std::size_t>(n), io_error::none};
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return {0, io_error::would_block};
+        return {0, io_error::reset};
+    }
+}
+
+stream::peeked stream::peek() noexcept {
+    if (!open_) return peeked::gone;
+    char byte;
+    const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0) return peeked::data;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return peeked::quiet;
+    return peeked::gone;
+}
+
+// Safe: the handler keeps the stream alive; it runs on this worker's thread.
+void stream::arm(side which) {
+    waiter& w = of(which);
+    if (w.armed) return;
+    w.armed = true;
+    socket_.async_wait(which == side::read ? socket_type::wait_read : socket_type::wait_write,
+                       [self = shared_from_this(), which](const boost::system::error_code& ec) {
+                           self->on_ready(which, static_cast<bool>(ec));
+                       });
+}
+
+void stream::on_ready(side which, bool aborted) {
+    waiter& w = of(which);
+    w.armed = false;
+    if (w.coroutine) {
+        finish(w, aborted && !open_ ? io_error::closed : io_error::none);
+    } else if (!aborted && which == side::read && notify_ != nullptr) {
+        std::exchange(notify_, nullptr)(notify_context_);
+    } else if (!aborted) {
+        w.ready = true;
+    }
+}
+
+void stream::finish(waiter& which, io_error result) noexcept {
+    if (!which.coroutine) return;
+    which.result = result;
+    which.deadline = steady_time::max();
+    std::exchange(which.coroutine, nullptr).resume();
+}
+
+void stream::watch(void (*notify)(void*), void* context) noexcept {
+    notify_ = notify;
+    notify_context_ = context;
+    if (!open_) return;
+    if (read_.ready) {
+        read_.ready = false;
+        std::exchange(notify_, nullptr)(notify_context_);
+        return;
+    }
+    arm(side::read);
+}
+
+void stream::unwatch() noexcept { notify_ = nullptr; }
+void stream::cancel_read() noexcept { finish(read_, io_error::closed); }
+void stream::cancel_write() noexcept { finish(write_, io_error::closed); }
+
+void stream::close() noexcept {
+    if (!open_) return;
+    open_ = false;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    const auto keep = shared_from_this();
+    finish(read_, io_error::closed);
+    finish(write_, io_error::closed);
+}
+
+void stream::reset() noexcept {
+    if (!open_) return;
+    const linger abort{1, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    close();
+}
+
+void stream::shutdown_send() noexcept {
+    if (open_) ::shutdown(socket_.native_handle(), SHUT_WR);
+}
+
+void stream::expire(steady_time now) noexcept {
+    if (read_.deadline <= now) finish(read_, io_error::timed_out);
+    if (write_.deadline <= now) finish(write_, io_error::timed_out);
+}
+
+bool stream::wait::await_ready() noexcept {
+    waiter& w = stream_.of(side_);
+    w.result = io_error::none;
+    if (!stream_.open_) {
+        w.result = io_error::closed;
+        return true;
+    }
+    return std::exchange(w.ready, false);
+}
+
+void stream::wait::await_suspend(std::coroutine_handle<> coroutine) noexcept {
+    waiter& w = stream_.of(side_);
+    w.coroutine = coroutine;
+    w.deadline = std::chrono::steady_clock::now() + timeout_;
+    stream_.arm(side_);
+}
+
+io_error stream::wait::await_resume() noexcept { return stream_.of(side_).result; }
+
+void stream_list::add(stream& s) noexcept {
+    s.next_ = first_;
+    if (first_ != nullptr) first_->previous_ = &s;
+    first_ = &s;
+}
+
+void stream_list::remove(stream& s) noexcept {
+    if (s.previous_ != nullptr) s.previous_->next_ = s.next_;
+    if (s.next_ != nullptr) s.next_->previous_ = s.previous_;
+    if (first_ == &s) first_ = s.next_;
+}
+
+// What a visit resumes may destroy any stream, so the walk holds them all by shared_ptr.
+template <class Visit>
+void stream_list::for_each(Visit visit) {
+    std::vector<std::shared_ptr<stream>> held;
+    for (stream* s = first_; s != nullptr; s = s->next_)
+        if (auto kept = s->weak_from_this().lock()) held.push_back(std::move(kept));
+    for (const auto& s : held) visit(*s);
+}
+
+void stream_list::expire_overdue(steady_time now) noexcept {
+    bool overdue = false;
+    for (const stream* s = first_; s != nullptr && !overdue; s = s->next_)
+        overdue = s->read_.deadline <= now || s->write_.deadline <= now;
+    if (overdue) for_each([now](stream& s) { s.expire(now); });
+}
+
+void stream_list::close_all() noexcept {
+    for_each([](stream& s) { s.close(); });
+}
+
+int connect_start(const std::string& unix_path, const void* address, std::uint32_t length, int family) noexcept {
+    sockaddr_un local{};
+    if (!unix_path.empty()) {
+        if (unix_path.size() >= sizeof local.sun_path) return -ENAMETOOLONG;
+        local.sun_family = AF_UNIX;
+        std::memcpy(local.sun_path, unix_path.c_str(), unix_path.size() + 1);
+        address = &local;
+        length = sizeof local;
+        family = AF_UNIX;
+    }
+    const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    if (::connect(descriptor, static_cast<const sockaddr*>(address), length) == 0 || errno == EINPROGRESS)
+        return descriptor;
+    const int error = errno;
+    ::close(descriptor);
+    return -error;
+}
+
+int connect_result(int descriptor) noexcept {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+    return error;
+}
+
+}  // namespace proxy

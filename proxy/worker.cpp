@@ -1,0 +1,148 @@
+#include "proxy/worker.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "proxy/errors.hpp"
+#include "proxy/write_all.hpp"
+
+namespace proxy {
+namespace {
+
+// The resolution of all deadlines.
+constexpr std::chrono::milliseconds tick_interval{50};
+
+// Control's snapshot under a reference count of this worker's own, so that requests of different workers do not count
+// on the same cache line.
+std::shared_ptr<const rules> own_count(std::shared_ptr<const rules> shared) {
+    const rules* raw = shared.get();
+    return {raw, [shared = std::move(shared)](const rules*) {}};
+}
+
+}  // namespace
+
+worker::worker(options with)
+    : upstream_(context_, streams_, with.by->settings.limits),
+      parts_{.context = context_,
+             .streams = streams_,
+             .buffers = buffers_,
+             .upstream = upstream_,
+             .meters = meters_,
+             .journal = with.journal,
+             .clock = with.clock,
+             .open_connections = with.open_connections,
+             .ask_control = {},
+             .in_force = own_count(with.by),
+             .seen_tokens = with.by->identity->make_memory()},
+      tick_(context_) {
+    upstream_.use(std::move(with.upstream));
+    parts_.ask_control = [this, ask = std::move(with.ask_control)](admin::request what,
+                                                                   std::function<void(admin::response)> done) {
+        ask(std::move(what), [this, done = std::move(done)](admin::response answer) mutable {
+            boost::asio::post(
+                context_, [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+        });
+    };
+    for (const auto& [descriptor, role] : with.listeners) {
+        const auto accepted = [this, role = role](int connection, int family, std::string peer) {
+            accept(connection, family, {std::move(peer), role});
+        };
+        listeners_.push_back(std::make_unique<listener>(context_, descriptor, accepted));
+    }
+}
+
+worker::~worker() = default;
+
+void worker::start() {
+    for (const auto& one : listeners_) one->start();
+    tick();
+    thread_ = std::thread([this] { run(); });
+}
+
+void worker::run() {
+    sigset_t all;  // signals are control's
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    context_.run();
+    ended_.store(true, std::memory_order_release);
+}
+
+void worker::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void worker::accept(int descriptor, int family, accepted_from from) {
+    auto client = std::make_shared<stream>(context_, streams_, descriptor, family);
+    const std::uint32_t open = parts_.open_connections.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (open > parts_.in_force->settings.limits.connections) {
+        parts_.open_connections.fetch_sub(1, std::memory_order_relaxed);
+        const std::string answer = problem_response(503, "too many connections", {}, false, false);
+        const iovec whole = piece_of(answer);
+        client->try_write({&whole, 1});
+        client->shutdown_send();
+        client->close();
+        return;
+    }
+    run_session(parts_, std::move(client), std::move(from), sessions_, &worker::session_ended, this);
+}
+
+void worker::session_ended(void* self) {
+    auto& me = *static_cast<worker*>(self);
+    me.parts_.open_connections.fetch_sub(1, std::memory_order_relaxed);
+    if (me.parts_.draining) me.end_when_idle();
+}
+
+// Safe: runs on this worker's context, which ends before the worker does.
+void worker::tick() {
+    tick_.expires_after(tick_interval);
+    tick_.async_wait([this](boost::system::error_code stopped) {
+        if (stopped) return;
+        const auto now = std::chrono::steady_clock::now();
+        streams_.expire_overdue(now);
+        upstream_.drop_overdue(now);
+        tick();
+    });
+}
+
+void worker::use(std::shared_ptr<const rules> by) {
+    boost::asio::post(context_, [this, by = std::move(by)] {
+        parts_.in_force = own_count(by);
+        parts_.seen_tokens = by->identity->make_memory();
+        upstream_.use(by->settings.limits);
+    });
+}
+
+void worker::use(std::shared_ptr<const upstream_addresses> addresses) {
+    boost::asio::post(context_, [this, addresses = std::move(addresses)] { upstream_.use(addresses); });
+}
+
+void worker::drain() {
+    boost::asio::post(context_, [this] {
+        parts_.draining = true;
+        for (const auto& one : listeners_) one->stop();
+        const std::vector<session*> now(sessions_.begin(), sessions_.end());
+        for (session* one : now)
+            if (sessions_.contains(one)) one->drain();
+        end_when_idle();
+    });
+}
+
+void worker::end_when_idle() {
+    if (!sessions_.empty()) return;
+    upstream_.drop_all();
+    boost::asio::post(context_, [this] { context_.stop(); });
+}
+
+void worker::stop() {
+    boost::asio::post(context_, [this] {
+        parts_.draining = true;
+        for (const auto& one : listeners_) one->stop();
+        streams_.close_all();
+        end_when_idle();
+    });
+}
+
+}  // namespace proxy

@@ -1,0 +1,69 @@
+// What one core owns: an io_context, a thread, listeners, connections to clients and upstream, a journal writer and
+// the tick that closes what is overdue. Nothing mutable is shared with other workers; control talks to it by posting.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "proxy/listener.hpp"
+#include "proxy/session.hpp"
+#include "proxy/worker_parts.hpp"
+
+namespace proxy {
+
+class worker {
+public:
+    struct options {
+        tracking::journal::writer& journal;
+        const tracking::time_source& clock;
+        std::atomic<std::uint32_t>& open_connections;
+        // Called on the worker's thread; must answer through `done` on any thread, once.
+        std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
+        std::shared_ptr<const rules> by;
+        std::shared_ptr<const upstream_addresses> upstream;
+        struct opened {
+            int descriptor;  // taken over
+            listener_role role;
+        };
+        std::vector<opened> listeners;
+    };
+    explicit worker(options with);
+    ~worker();  // after join()
+
+    void start();
+    // From any thread:
+    void use(std::shared_ptr<const rules> by);
+    void use(std::shared_ptr<const upstream_addresses> addresses);
+    // Stops accepting, finishes what is in flight; the thread ends when nothing is left.
+    void drain();
+    // Closes every connection at once; the thread ends.
+    void stop();
+    bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+    void join();
+
+private:
+    void run();
+    void accept(int descriptor, int family, accepted_from from);
+    void tick();
+    void end_when_idle();
+    static void session_ended(void* self);
+
+    boost::asio::io_context context_{1};
+    stream_list streams_;
+    buffer_pool buffers_;
+    meter_pool meters_;
+    upstream_pool upstream_;
+    worker_parts parts_;
+    std::vector<std::unique_ptr<listener>> listeners_;
+    std::unordered_set<session*> sessions_;
+    boost::asio::steady_timer tick_;
+    std::atomic<bool> ended_ = false;
+    std::thread thread_;
+};
+
+}  // namespace proxy

@@ -1,0 +1,214 @@
+// Exactly once, whatever is killed: under load, aimeter and its Redis are killed with SIGKILL again and again; every
+// answered request then stands in the usage stream once, every one that the upstream saw stands there, none twice, and
+// `aimeter verify` finds no difference. AIMETER_LONG_TESTS=1 runs a minute of it in place of a quarter.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "tests/support/proxy_test.hpp"
+#include "tests/support/redis_view.hpp"
+
+namespace tests {
+namespace {
+
+const std::string answer_body =
+    R"({"candidates":[{"content":{"parts":[{"text":"Dear team,"}]},"finishReason":"STOP"}],"usageMetadata":)"
+    R"({"promptTokenCount":100,"candidatesTokenCount":50,"totalTokenCount":150},"modelVersion":"gemini-2.0-flash"})";
+
+std::string count_text(std::size_t value) { return std::to_string(value); }
+
+// Clients on keep-alive connections, each request with an id that is never used again.
+class load {
+public:
+    explicit load(std::uint16_t port, int threads = 6) : port_(port) {
+        for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
+    }
+    ~load() { stop(); }
+
+    void use_port(std::uint16_t port) { port_ = port; }
+    void stop() {
+        over_ = true;
+        for (auto& thread : threads_) thread.join();
+        threads_.clear();
+    }
+
+    std::set<std::string> answered() const {
+        const std::lock_guard lock(mutex_);
+        return answered_;
+    }
+    std::size_t sent() const { return sent_; }
+
+private:
+    static constexpr milliseconds pace{8};
+
+    void run(int number) {
+        raw_client client;
+        auto next = clock::now();
+        for (int i = 0; !over_; ++i) {
+            std::this_thread::sleep_until(next += pace);
+            if (!client.connected() || client.ended() != ending::none)
+                client = raw_client("127.0.0.1", port_, milliseconds(200));
+            if (!client.connected()) continue;
+            const std::string id = "load-" + std::to_string(number) + "-" + std::to_string(i);
+            ++sent_;
+            const std::string body = R"({"prompt":"write"})";
+            const bool went =
+                client.send("POST /api/ai/generate-cover-letter HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + id +
+                            "\r\nContent-Length: " + count_text(body.size()) + "\r\n\r\n" + body);
+            const auto answer = went ? client.read() : http_message{};
+            if (!answer.complete) {
+                client = raw_client();
+            } else if (answer.status() == 200) {
+                const std::lock_guard lock(mutex_);
+                answered_.insert(id);
+            }
+        }
+    }
+
+    std::atomic<std::uint16_t> port_;
+    std::atomic<bool> over_{false};
+    std::atomic<std::size_t> sent_{0};
+    mutable std::mutex mutex_;
+    std::set<std::string> answered_;
+    std::vector<std::thread> threads_;
+};
+
+class proxy_crash : public proxy_test {
+protected:
+    void SetUp() override {
+        AIMETER_ONLY();
+        const char* const asked = std::getenv("AIMETER_LONG_TESTS");
+        if (asked != nullptr && std::string_view(asked) == "1") unit = milliseconds(12'000);
+        upstream.otherwise({serve(answer_with(json_answer()))});
+        start({.config = "workers = 2\n[redis]\nstream_maxlen = 0\n[track]\nlog = \"off\"", .drain_timeout = "5s"});
+        eventually([&] { return !aimeter().redis_socket().empty(); });
+    }
+
+    static std::string json_answer() { return ok_response(answer_body, "Content-Type: application/json\r\n"); }
+
+    void kill_and_restart(load& clients) {
+        proxy->process().signal(SIGKILL);
+        ASSERT_EQ(proxy->process().wait_exit(), 128 + SIGKILL) << proxy->process().err();
+        proxy->start();
+        clients.use_port(proxy->port());
+    }
+
+    pid_t redis_pid() const {
+        pid_t pid = 0;
+        eventually([&] {
+            try {
+                pid = redis_view(aimeter().redis_socket()).server_pid();
+            } catch (const std::exception&) {
+                pid = 0;
+            }
+            return pid != 0;
+        });
+        return pid;
+    }
+
+    // How often each request id stands in the usage stream, once all that the upstream saw stands there.
+    std::map<std::string, int> recorded_ids(const std::set<std::string>& wanted) const {
+        std::map<std::string, int> out;
+        eventually(
+            [&] {
+                try {
+                    out.clear();
+                    const redis_view view(aimeter().redis_socket());
+                    if (view.number({"XLEN", "aimeter:usage"}) < static_cast<long long>(wanted.size())) return false;
+                    for (const auto& one : view.stream("aimeter:usage")) ++out[one.at("requestId")];
+                } catch (const std::exception&) {
+                    return false;
+                }
+                return std::all_of(wanted.begin(), wanted.end(), [&](const auto& id) { return out.contains(id); });
+            },
+            milliseconds(30'000));
+        return out;
+    }
+
+    void expect_each_once(const load& clients) {
+        const auto answered = clients.answered();
+        ASSERT_GT(answered.size(), clients.sent() / 3) << "hardly any load got through: the test shows nothing";
+        std::set<std::string> wanted = answered;
+        for (const auto& request : upstream.requests()) wanted.insert(request.field("x-request-id").value_or(""));
+        const auto recorded = recorded_ids(wanted);
+        std::size_t missing = 0;
+        std::size_t twice = 0;
+        for (const auto& id : wanted) missing += recorded.contains(id) ? 0 : 1;
+        for (const auto& [id, times] : recorded) twice += times > 1 ? 1 : 0;
+        EXPECT_EQ(missing, 0U) << "of " << wanted.size() << " requests that the upstream saw";
+        EXPECT_EQ(twice, 0U) << "of " << recorded.size() << " recorded";
+        const auto verified = aimeter().run("verify");
+        EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+        const redis_view view(aimeter().redis_socket());
+        const auto total = view.hash("aimeter:usage:total");
+        EXPECT_EQ(total.at("requests"), count_text(recorded.size()));
+        EXPECT_EQ(view.hash("aimeter:analytics:total")["ai_generation"], count_text(recorded.size()));
+        EXPECT_EQ(view.number({"XLEN", "aimeter:analytics"}), static_cast<long long>(recorded.size()));
+        RecordProperty("answered", static_cast<int>(answered.size()));
+        RecordProperty("recorded", static_cast<int>(recorded.size()));
+    }
+
+    milliseconds unit{2'500};  // between two kills
+};
+
+TEST_F(proxy_crash, kills_of_aimeter_and_redis_lose_and_double_nothing) {
+    load clients(proxy->port());
+    for (int i = 0; i < 3; ++i) {
+        std::this_thread::sleep_for(unit);
+        ASSERT_NO_FATAL_FAILURE(kill_and_restart(clients));
+    }
+    std::this_thread::sleep_for(unit);
+    ::kill(redis_pid(), SIGKILL);
+    std::this_thread::sleep_for(unit);
+    clients.stop();
+    expect_each_once(clients);
+}
+
+TEST_F(proxy_crash, a_kill_while_redis_hangs_loses_nothing) {
+    load clients(proxy->port());
+    std::this_thread::sleep_for(milliseconds(500));
+    const pid_t redis = redis_pid();
+    ::kill(redis, SIGSTOP);
+    std::this_thread::sleep_for(milliseconds(500));
+    proxy->process().signal(SIGKILL);
+    proxy->process().wait_exit();
+    ::kill(redis, SIGCONT);
+    proxy->start();
+    clients.use_port(proxy->port());
+    std::this_thread::sleep_for(milliseconds(500));
+    clients.stop();
+    expect_each_once(clients);
+}
+
+TEST_F(proxy_crash, a_stop_under_load_with_redis_gone_loses_nothing) {
+    load clients(proxy->port());
+    std::this_thread::sleep_for(milliseconds(500));
+    const pid_t redis = redis_pid();
+    ::kill(redis, SIGSTOP);
+    std::this_thread::sleep_for(milliseconds(300));
+    proxy->process().signal(SIGTERM);
+    EXPECT_EQ(proxy->process().wait_exit(milliseconds(30'000)), 0) << proxy->process().err();
+    ::kill(redis, SIGKILL);
+    clients.stop();
+    proxy->start();
+    expect_each_once(clients);
+}
+
+TEST_F(proxy_crash, a_redis_killed_again_and_again_counts_each_once) {
+    load clients(proxy->port());
+    for (int i = 0; i < 3; ++i) {
+        std::this_thread::sleep_for(milliseconds(700));
+        ::kill(redis_pid(), SIGKILL);
+    }
+    std::this_thread::sleep_for(milliseconds(700));
+    clients.stop();
+    expect_each_once(clients);
+}
+
+}  // namespace
+}  // namespace tests

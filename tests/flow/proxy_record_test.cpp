@@ -1,0 +1,349 @@
+// What a user finds in Redis and in the log after requests of each kind went through: one record each, with the facts
+// of the answer, in both views alike. Expected numbers are worked out by hand from the providers' documentation and
+// the price catalogue (gemini-2.0-flash: 0.10 / 0.40 / cached 0.025 USD per million tokens; gpt-4o-mini: 0.15 / 0.60;
+// claude-haiku-4-5: 1 / 5).
+#include <gmock/gmock.h>
+#include <zlib.h>
+
+#include "tests/support/record_test.hpp"
+
+namespace tests {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+std::string gzipped(const std::string& text) {
+    z_stream stream{};
+    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    std::string out(deflateBound(&stream, text.size()) + 32, '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    stream.avail_in = static_cast<uInt>(text.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    deflate(&stream, Z_FINISH);
+    out.resize(stream.total_out);
+    deflateEnd(&stream);
+    return out;
+}
+
+class proxy_record : public record_test {};
+
+// ---- what answers say ---------------------------------------------------------------------------------------------
+
+TEST_F(proxy_record, gemini_unary) {
+    const auto record = record_of(json_answer(), tracked("X-Request-Id: req-1\r\n"));
+    EXPECT_EQ(last_answer.body, gemini_body);
+    expect_fields(record, {{"requestId", "req-1"},
+                           {"userId", "anonymous"},
+                           {"userSource", "anonymous"},
+                           {"clerkUserId", "(absent)"},
+                           {"provider", "gemini"},
+                           {"aiModel", "gemini-2.0-flash"},
+                           {"contentType", "experience-description"},
+                           {"feature", "content-gen"},
+                           {"inputTokens", "1000"},
+                           {"cachedTokens", "200"},
+                           {"cacheWriteTokens", "(absent)"},
+                           {"outputTokens", "600"},
+                           {"reasoningTokens", "100"},
+                           {"tokensUsed", "1600"},
+                           {"usageSource", "body"},
+                           {"cost", gemini_cost},
+                           {"costSource", "catalogue"},
+                           {"cached", "0"},
+                           {"success", "1"},
+                           {"status", "200"},
+                           {"errorMessage", "(absent)"},
+                           {"stream", "0"},
+                           {"estimated", "0"},
+                           {"attempts", "1"},
+                           {"outcome", "ok"}});
+    EXPECT_THAT(value(record, "id"),
+                ContainsRegex("^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"));
+    const auto now =
+        std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    EXPECT_NEAR(std::strtod(value(record, "ts").c_str(), nullptr), static_cast<double>(now), 60'000);
+    EXPECT_GE(millis(record, "requestDuration"), millis(record, "upstreamDuration"));
+    EXPECT_GE(millis(record, "requestDuration"), millis(record, "ttft"));
+    const auto total = redis().hash("aimeter:usage:total");
+    expect_fields(total, {{"requests", "1"},
+                          {"success", "1"},
+                          {"inputTokens", "1000"},
+                          {"outputTokens", "600"},
+                          {"tokensUsed", "1600"},
+                          {"costNanoUsd", "325000"},
+                          {"usageKnown", "1"}});
+}
+
+TEST_F(proxy_record, openai_stream_with_usage) {
+    const auto record = record_of(event_stream(
+        {"data: "
+         "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,"
+         "\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}],\"usage\":null}\n\n",
+         "data: "
+         "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,"
+         "\"delta\":{\"content\":\"Hi\"},\"finish_reason\":null}],\"usage\":null}\n\n",
+         "data: "
+         "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,"
+         "\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n",
+         "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[],\"usage\":"
+         "{\"prompt_tokens\":87,\"completion_tokens\":26,\"total_tokens\":113,\"prompt_tokens_details\":{\"cached_"
+         "tokens\":0},"
+         "\"completion_tokens_details\":{\"reasoning_tokens\":0}}}\n\n",
+         "data: [DONE]\n\n"}));
+    // 87 x 0.15 + 26 x 0.60 = 28.65 micro-dollars
+    expect_fields(record, {{"provider", "openai"},
+                           {"aiModel", "gpt-4o-mini"},
+                           {"inputTokens", "87"},
+                           {"outputTokens", "26"},
+                           {"tokensUsed", "113"},
+                           {"usageSource", "body"},
+                           {"cost", "0.00002865"},
+                           {"costSource", "catalogue"},
+                           {"stream", "1"},
+                           {"success", "1"},
+                           {"outcome", "ok"},
+                           {"finishReason", "stop"},
+                           {"estimated", "0"}});
+    EXPECT_GE(millis(record, "firstToken"), millis(record, "ttft"));
+}
+
+TEST_F(proxy_record, openai_stream_without_usage_is_an_estimate) {
+    const auto record = record_of(event_stream(
+        {"data: "
+         "{\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{"
+         "\"content\":"
+         "\"Hi\"},\"finish_reason\":null}]}\n\n",
+         "data: {\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{},"
+         "\"finish_reason\":\"stop\"}]}\n\n",
+         "data: [DONE]\n\n"}));
+    expect_fields(record, {{"aiModel", "gpt-4o-mini"},
+                           {"inputTokens", "(absent)"},
+                           {"outputTokens", "(absent)"},
+                           {"tokensUsed", "1500"},
+                           {"usageSource", "estimated"},
+                           {"estimated", "1"},
+                           {"cost", "0.0006"},
+                           {"costSource", "estimated"},
+                           {"success", "1"},
+                           {"stream", "1"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"estimated", "1"}, {"usageKnown", "0"}});
+}
+
+TEST_F(proxy_record, anthropic_stream) {
+    const auto record = record_of(event_stream(
+        {"event: message_start\ndata: "
+         "{\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5-20251001\",\"id\":\"m\","
+         "\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":"
+         "15,"
+         "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":1}}}\n\n",
+         "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+         "event: content_block_delta\ndata: "
+         "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+         "\"text\":\"1 2 3\"}}\n\n",
+         "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":"
+         "{\"output_tokens\":9}}\n\n",
+         "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"}));
+    // 15 x 1 + 9 x 5 = 60 micro-dollars; the cumulative 9 replaces the 1
+    expect_fields(record, {{"provider", "anthropic"},
+                           {"aiModel", "claude-haiku-4-5-20251001"},
+                           {"inputTokens", "15"},
+                           {"outputTokens", "9"},
+                           {"tokensUsed", "24"},
+                           {"cost", "0.00006"},
+                           {"costSource", "catalogue"},
+                           {"stream", "1"},
+                           {"success", "1"}});
+}
+
+TEST_F(proxy_record, gzip_answer_is_passed_on_untouched_and_read) {
+    const std::string packed = gzipped(gemini_body);
+    const auto record = record_of(json_answer("Content-Encoding: gzip\r\n", 200, packed));
+    EXPECT_EQ(last_answer.body, packed);
+    EXPECT_EQ(last_answer.field("content-encoding"), "gzip");
+    expect_fields(record, {{"tokensUsed", "1600"}, {"cost", gemini_cost}, {"usageSource", "body"}});
+}
+
+TEST_F(proxy_record, the_application_states_facts_that_the_client_does_not_see) {
+    const auto record =
+        record_of(json_answer("X-AI-Provider: openai\r\nx-ai-model: gpt-4o-mini\r\nX-AI-Input-Tokens: 1000\r\n"
+                              "X-AI-Output-Tokens: 500\r\nX-AI-Content-Type: haiku\r\nX-AI-Feature: poems\r\n"
+                              "X-AI-User-Id: u-7\r\nX-AI-Plan: pro\r\nX-Stays: 1\r\n",
+                              200, "{\"text\":\"An old silent pond\"}"));
+    for (const auto& [name, text] : last_answer.fields)
+        EXPECT_FALSE(name.starts_with("X-AI") || name.starts_with("x-ai")) << name;
+    EXPECT_EQ(last_answer.field("x-stays"), "1");
+    // 1000 x 0.15 + 500 x 0.60 = 450 micro-dollars
+    expect_fields(record, {{"provider", "openai"},
+                           {"aiModel", "gpt-4o-mini"},
+                           {"inputTokens", "1000"},
+                           {"outputTokens", "500"},
+                           {"tokensUsed", "1500"},
+                           {"usageSource", "headers"},
+                           {"cost", "0.00045"},
+                           {"costSource", "catalogue"},
+                           {"contentType", "haiku"},
+                           {"feature", "poems"},
+                           {"userId", "u-7"},
+                           {"userSource", "app"},
+                           {"plan", "pro"},
+                           {"estimated", "0"}});
+}
+
+TEST_F(proxy_record, a_stated_cost_and_a_stated_failure_win) {
+    const auto record =
+        record_of(json_answer("X-AI-Cost-USD: 0.0123\r\nX-AI-Success: 0\r\nX-AI-Error: model overloaded\r\n"));
+    EXPECT_EQ(last_answer.status(), 200);
+    expect_fields(record, {{"cost", "0.0123"},
+                           {"costSource", "reported"},
+                           {"success", "0"},
+                           {"status", "200"},
+                           {"outcome", "error"},
+                           {"errorMessage", "model overloaded"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"errors", "1"}, {"wastedNanoUsd", "12300000"}});
+}
+
+TEST_F(proxy_record, a_cached_answer_costs_nothing_and_says_what_it_saved) {
+    const auto record = record_of(json_answer("X-Cache-Status: HIT\r\n"));
+    EXPECT_EQ(last_answer.field("x-cache-status"), "HIT");
+    expect_fields(record, {{"cached", "1"},
+                           {"cost", "0"},
+                           {"costSource", "cache"},
+                           {"saved", gemini_cost},
+                           {"savedTokens", "1600"},
+                           {"success", "1"}});
+    EXPECT_THAT(value(record, "tokensUsed"), AnyOf("0", "(absent)"));
+    EXPECT_THAT(value(record, "cacheRule"), HasSubstr("ache"));
+    const auto miss = record_of(json_answer("X-Cache-Status: MISS\r\n"));
+    expect_fields(miss, {{"cached", "0"}, {"cost", gemini_cost}, {"saved", "(absent)"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"cached", "1"},
+                                                        {"savedNanoUsd", "325000"},
+                                                        {"savedTokens", "1600"},
+                                                        {"costNanoUsd", "325000"},
+                                                        {"tokensUsed", "1600"}});
+}
+
+TEST_F(proxy_record, an_unknown_model_has_no_cost_and_is_counted) {
+    const auto record =
+        record_of(json_answer("", 200, R"({"model":"no-such-model-9","choices":[{"message":{"content":"x"}}],
+"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}})"));
+    expect_fields(
+        record, {{"aiModel", "no-such-model-9"}, {"tokensUsed", "7"}, {"cost", "(absent)"}, {"costSource", "unknown"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"unpriced", "1"}, {"costNanoUsd", "0"}});
+}
+
+TEST_F(proxy_record, the_model_asked_for_and_a_claimed_user_are_kept_apart) {
+    const auto record =
+        record_of(json_answer(), tracked("", R"({"model":"gemini-2.0-flash-lite","user":"claimed-1","stream":false})"));
+    expect_fields(record, {{"requestedModel", "gemini-2.0-flash-lite"},
+                           {"aiModel", "gemini-2.0-flash"},
+                           {"userId", "anonymous"},
+                           {"userClaim", "claimed-1"}});
+}
+
+// ---- what went wrong ----------------------------------------------------------------------------------------------
+
+TEST_F(proxy_record, provider_errors) {
+    const auto limited = record_of(json_answer(
+        "", 429, R"({"error":{"code":429,"message":"Quota exceeded for metric","status":"RESOURCE_EXHAUSTED"}})"));
+    expect_fields(limited, {{"success", "0"},
+                            {"status", "429"},
+                            {"outcome", "error"},
+                            {"cost", "0"},
+                            {"costSource", "none"},
+                            {"errorMessage", "Quota exceeded for metric"},
+                            {"estimated", "0"}});
+    const auto broken = record_of(json_answer("", 500, "Internal error"));
+    expect_fields(broken,
+                  {{"success", "0"}, {"status", "500"}, {"outcome", "error"}, {"cost", "0"}, {"costSource", "none"}});
+    const auto in_stream =
+        record_of(event_stream({"data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"}));
+    expect_fields(
+        in_stream,
+        {{"success", "0"}, {"status", "200"}, {"outcome", "error"}, {"errorMessage", "overloaded"}, {"stream", "1"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"errors", "3"}, {"requests", "3"}});
+}
+
+TEST_F(proxy_record, upstream_refused) {
+    std::uint16_t port = 0;
+    listen_on("127.0.0.1", port);
+    start({.upstream = "http://127.0.0.1:" + std::to_string(port)});
+    EXPECT_EQ(ask(tracked()).status(), 502);
+    expect_fields(records(1).front(), {{"success", "0"},
+                                       {"status", "502"},
+                                       {"outcome", "error"},
+                                       {"cost", "0"},
+                                       {"costSource", "none"},
+                                       {"upstreamDuration", "(absent)"},
+                                       {"ttft", "(absent)"},
+                                       {"estimated", "0"}});
+}
+
+TEST_F(proxy_record, upstream_timeout) {
+    upstream.otherwise({wait_request()});
+    start({.config = "[limits]\nupstream_read_timeout = \"300ms\""});
+    EXPECT_EQ(ask(tracked()).status(), 504);
+    const auto record = records(1).front();
+    expect_fields(record, {{"success", "0"}, {"status", "504"}, {"attempts", "1"}});
+    EXPECT_THAT(value(record, "outcome"), AnyOf("error", "upstream_abort"));
+    EXPECT_GE(millis(record, "requestDuration"), 250);
+}
+
+TEST_F(proxy_record, upstream_that_stops_in_the_middle) {
+    upstream.otherwise(
+        {wait_request(), send("HTTP/1.1 200 OK\r\n" + json + "Content-Length: 5000\r\n\r\n{\"cand"), close_now()});
+    start();
+    EXPECT_FALSE(ask(tracked()).complete);
+    expect_fields(records(1).front(), {{"success", "0"}, {"status", "200"}, {"outcome", "upstream_abort"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"errors", "1"}, {"aborted", "0"}});
+}
+
+TEST_F(proxy_record, client_that_leaves) {
+    start();
+    upstream.next({wait_request()});
+    raw_client before = connect();
+    before.send(tracked());
+    ASSERT_TRUE(upstream.wait(0, [](const auto& c) { return c.requests.size() == 1; }));
+    before.close();
+    auto all = records(1);
+    ASSERT_EQ(all.size(), 1U);
+    expect_fields(all.back(), {{"success", "0"}, {"status", "499"}, {"outcome", "client_abort"}});
+
+    upstream.next(
+        {wait_request(), send(open_stream({"data: {\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\","
+                                           "\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n"}))});
+    raw_client in_stream = connect();
+    in_stream.send(tracked());
+    ASSERT_TRUE(in_stream.read_until("Hi"));
+    in_stream.reset();
+    all = records(2);
+    ASSERT_EQ(all.size(), 2U);
+    expect_fields(all.back(), {{"success", "0"},
+                               {"status", "499"},
+                               {"outcome", "client_abort"},
+                               {"stream", "1"},
+                               {"aiModel", "gpt-4o-mini"},
+                               {"estimated", "1"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"aborted", "2"}, {"errors", "0"}, {"requests", "2"}});
+}
+
+TEST_F(proxy_record, a_killed_proxy_leaves_an_interrupted_record) {
+    upstream.next({wait_request()});
+    start();
+    raw_client client = connect();
+    client.send(tracked("X-Request-Id: cut-short\r\n"));
+    ASSERT_TRUE(upstream.wait(0, [](const auto& c) { return c.requests.size() == 1; }));
+    proxy->process().signal(SIGKILL);
+    proxy->process().wait_exit();
+    proxy->start();
+    expect_fields(records(1).front(), {{"requestId", "cut-short"},
+                                       {"outcome", "interrupted"},
+                                       {"success", "0"},
+                                       {"contentType", "experience-description"}});
+    EXPECT_EQ(aimeter().run("verify").exit_code, 0);
+}
+
+}  // namespace
+}  // namespace tests

@@ -1,0 +1,174 @@
+// Which requests are recorded and for whom, the times and the log line of a record, and that nothing hostile in a
+// request or an answer can forge any of it.
+#include <sstream>
+
+#include "tests/support/record_test.hpp"
+
+namespace tests {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class proxy_scope : public record_test {};
+
+// ---- what is tracked, and for whom --------------------------------------------------------------------------------
+
+TEST_F(proxy_scope, only_the_tracked_paths_and_methods_are_recorded) {
+    start();
+    for (const std::string& request :
+         {std::string("GET /api/ai/models HTTP/1.1\r\nHost: a\r\n\r\n"),
+          std::string("OPTIONS /api/ai/generate HTTP/1.1\r\nHost: a\r\n\r\n"),
+          std::string("POST /api/other HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+          std::string("POST /api/ailing HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+          std::string("POST /x?/api/ai/generate HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+          std::string("HEAD /api/ai/generate HTTP/1.1\r\nHost: a\r\n\r\n")}) {
+        EXPECT_EQ(ask(request).status(), 200);
+    }
+    record_of(json_answer());  // the only one; it comes last
+    EXPECT_EQ(records(1).size(), 1U);
+}
+
+TEST_F(proxy_scope, facts_in_untracked_answers_reach_the_client) {
+    upstream.otherwise({serve(answer_with(json_answer("X-Own: 1\r\n")))});
+    start();
+    EXPECT_EQ(ask("GET /plain HTTP/1.1\r\nHost: a\r\n\r\n").field("x-own"), "1");
+}
+
+TEST_F(proxy_scope, content_types_and_features_come_from_the_path) {
+    struct row {
+        std::string path, content_type, feature;
+    };
+    const std::vector<row> rows{{"/api/ai/generate-experience-description", "experience-description", "content-gen"},
+                                {"/api/ai/project-description?generate-x=1", "project-description", "content-gen"},
+                                {"/api/ai/Tailored-Bullets", "tailored-bullets", "ats-optimizer"},
+                                {"/api/ai/job-match/", "job-match", "job-matcher"},
+                                {"/api/ai/cover-letter/12345", "cover-letter", "cover-letter"},
+                                {"/api/ai/skill-gap/7f0e7a52-8f2b-4c8b-9d0e-000000000001", "skill-gap", "skill-gap"},
+                                {"/api/ai/skill%2Dgap/deadbeefdeadbeef", "skill-gap", "skill-gap"},
+                                {"/api/ai/v2//generate-haiku", "haiku", "haiku"}};
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.path);
+        expect_fields(record_of(json_answer(), tracked("", "{}", row.path)),
+                      {{"contentType", row.content_type}, {"feature", row.feature}});
+    }
+}
+
+TEST_F(proxy_scope, identity_from_a_trusted_header) {
+    start({.config = "[identity]\nheader = \"x-user-id\"\nplan_header = \"x-user-plan\""});
+    const auto record = record_of(json_answer(), tracked("X-User-Id: user_42\r\nX-User-Plan: pro\r\n"));
+    expect_fields(record, {{"userId", "user_42"}, {"userSource", "header"}, {"plan", "pro"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"identified", "1"}});
+}
+
+TEST_F(proxy_scope, identity_headers_of_a_stranger_are_stripped_and_ignored) {
+    start({.config = "[identity]\nheader = \"x-user-id\"\nplan_header = \"x-user-plan\"\n[forward]\ntrusted_proxies = "
+                     "[\"10.9.8.7/32\"]"});
+    const auto record =
+        record_of(json_answer(), tracked("X-User-Id: root\r\nX-User-Plan: pro\r\nX-USER-ID: root2\r\n"));
+    expect_fields(record, {{"userId", "anonymous"}, {"userSource", "anonymous"}, {"plan", "(absent)"}});
+    EXPECT_THAT(upstream.everything(), Not(HasSubstr("root")));
+}
+
+// ---- times and the log --------------------------------------------------------------------------------------------
+
+TEST_F(proxy_scope, times_are_those_of_the_answer) {
+    auto head_gate = make_gate();
+    auto end_gate = make_gate();
+    upstream.otherwise({wait_request(), pause(head_gate), send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{"),
+                        pause(end_gate), send("}")});
+    start();
+    raw_client client = connect();
+    client.send(tracked());
+    EXPECT_TRUE(client.silent(milliseconds(120)));
+    head_gate->set();
+    ASSERT_TRUE(client.read_until("{"));
+    EXPECT_TRUE(client.silent(milliseconds(120)));
+    end_gate->set();
+    ASSERT_TRUE(client.read_until("}"));
+    const auto record = records(1).front();
+    EXPECT_GE(millis(record, "ttft"), 110);
+    EXPECT_GE(millis(record, "requestDuration"), millis(record, "ttft") + 110);
+    EXPECT_GE(millis(record, "requestDuration"), millis(record, "upstreamDuration"));
+}
+
+TEST_F(proxy_scope, one_line_in_the_log_for_each_record) {
+    record_of(json_answer());
+    const std::string good =
+        "[AI Analytics] ✅ Tracked experience-description (feature: content-gen, cost: $0.000325, "
+        "cached: false, model: gemini-2.0-flash, tokens: 1600, status: 200, ";
+    EXPECT_TRUE(proxy->process().wait_err(good)) << proxy->process().err();
+    EXPECT_THAT(proxy->process().err(), ContainsRegex("status: 200, [0-9.]+ ms\\)\n"));
+    record_of(json_answer("", 503, "{}"));
+    EXPECT_TRUE(proxy->process().wait_err("[AI Analytics] ❌ Tracked experience-description"))
+        << proxy->process().err();
+}
+
+TEST_F(proxy_scope, json_log_lines_and_none) {
+    start({.config = "[track]\nlog = \"json\""});
+    record_of(json_answer());
+    EXPECT_TRUE(proxy->process().wait_err("\"contentType\":\"experience-description\"")) << proxy->process().err();
+    EXPECT_THAT(proxy->process().err(), Not(HasSubstr("Tracked")));
+}
+
+TEST_F(proxy_scope, hostile_values_forge_no_field_key_or_line) {
+    start({.config = "[identity]\nheader = \"x-user-id\""});
+    const std::vector<std::string> paths{"/api/ai/x%0A[AI%20Analytics]%20%E2%9C%85%20Tracked%20forged",
+                                         "/api/ai/a:b:total",
+                                         "/api/ai/%7B1%7Dtag",
+                                         "/api/ai/a%00b",
+                                         "/api/ai/%2e%2e%2f%2e%2e",
+                                         "/api/ai/" + std::string(2000, 'l'),
+                                         "/api/ai/%ff%fe%c3",
+                                         "/api/ai/a%20b%22%27%3Cscript%3E",
+                                         "/api/ai/%"};
+    for (const auto& path : paths) record_of(json_answer(), tracked("X-User-Id: a:b{c}\"%0a\r\n", "{}", path));
+    record_of(json_answer(
+        "X-AI-Model: evil:{x}*\\r\\n\xff\r\nX-AI-Feature: f:total\r\nX-AI-Error: \x1b[31mred\r\nX-AI-Success: 0\r\n"));
+    EXPECT_TRUE(last_answer.status() == 200 ||
+                last_answer.status() == 502);  // the escape byte is not a legal field value
+    record_of(json_answer(
+        "", 200,
+        R"({"model":"m\n[AI Analytics] ✅ Tracked forged\u0000\u001b[2J","usage":{"prompt_tokens":1,"completion_tokens":1,
+"total_tokens":2}})"));
+    const redis_view view = redis();
+    const auto keys = view.command({"KEYS", "*"});
+    for (const auto& key : keys) {
+        EXPECT_TRUE(key.starts_with("aimeter:")) << key;
+        EXPECT_EQ(key.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/@-:%"),
+                  std::string::npos)
+            << key;
+        EXPECT_LT(key.size(), 1000U) << key;
+    }
+    EXPECT_EQ(view.hash("aimeter:usage:total")["requests"], std::to_string(asked));
+    // Each line of the log is a line of aimeter's own, and there is one for each record.
+    const auto tracked_lines = [&] {
+        std::istringstream log(proxy->process().err());
+        std::size_t lines = 0;
+        for (std::string line; std::getline(log, line);)
+            lines += line.find("[AI Analytics]") != std::string::npos ? 1 : 0;
+        return lines;
+    };
+    EXPECT_TRUE(eventually([&] { return tracked_lines() >= asked; }));
+    EXPECT_EQ(tracked_lines(), asked);
+    for (const char c : proxy->process().err()) {
+        ASSERT_FALSE((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f) << proxy->process().err();
+    }
+    EXPECT_EQ(aimeter().run("verify").exit_code, 0);
+}
+
+TEST_F(proxy_scope, authorization_is_neither_logged_nor_stored) {
+    record_of(
+        json_answer(),
+        tracked("Authorization: Bearer sk-secret-1234567890\r\nCookie: s=very-secret\r\nX-Api-Key: also-secret\r\n"));
+    EXPECT_THAT(upstream.everything(), HasSubstr("sk-secret-1234567890"));
+    EXPECT_THAT(proxy->process().err(), Not(HasSubstr("secret")));
+    const redis_view view = redis();
+    for (const auto& one : view.stream("aimeter:usage")) {
+        for (const auto& [name, text] : one) EXPECT_THAT(text, Not(HasSubstr("secret"))) << name;
+    }
+}
+
+}  // namespace
+}  // namespace tests

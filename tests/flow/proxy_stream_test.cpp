@@ -1,0 +1,266 @@
+// Bodies, streams and tunnels: they flow as they arrive, both ways at once, whole, with back-pressure and in bounded
+// memory.
+#include <gmock/gmock.h>
+
+#include "tests/support/proxy_test.hpp"
+
+namespace tests {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class proxy_stream : public proxy_test {};
+
+http_message first_request(const scripted_upstream& upstream) {
+    const auto all = upstream.requests();
+    return all.empty() ? http_message{} : all.front();
+}
+
+// ---- bodies -------------------------------------------------------------------------------------------------------
+
+TEST_F(proxy_stream, chunked_bodies_and_trailers_pass_both_ways) {
+    AIMETER_ONLY();
+    upstream.next(
+        {wait_request(), send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+                              "5;ext=\"a;b\"\r\nhello\r\n000006\r\n world\r\n0\r\nX-Sum: 11\r\nX-sum: 12\r\n\r\n")});
+    start();
+    const auto answer =
+        ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nTrailer: X-Check\r\n\r\n"
+            "3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nX-Check: yes\r\nx-check: no\r\n\r\n");
+    EXPECT_TRUE(answer.complete);
+    EXPECT_TRUE(answer.chunked);
+    EXPECT_EQ(answer.body, "hello world");
+    EXPECT_EQ(answer.trailers, (field_list{{"X-Sum", "11"}, {"X-sum", "12"}}));
+    const auto got = first_request(upstream);
+    EXPECT_EQ(got.body, "abc0123456789");
+    EXPECT_EQ(got.trailers, (field_list{{"X-Check", "yes"}, {"x-check", "no"}}));
+    EXPECT_THAT(got.all("transfer-encoding"), ElementsAre("chunked"));
+    EXPECT_THAT(upstream.everything(), Not(HasSubstr("x=y"))) << "chunk extensions belong to one hop";
+}
+
+TEST_F(proxy_stream, trailers_cannot_steer_routing_or_identity) {
+    AIMETER_ONLY();
+    start();
+    ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nHost: evil\r\nContent-Length: "
+        "9\r\n"
+        "Authorization: evil\r\nX-Fine: 1\r\n\r\n");
+    const auto got = first_request(upstream);
+    EXPECT_THAT(got.all("host"), ElementsAre("a"));
+    EXPECT_FALSE(got.field("authorization"));
+    for (const auto& [name, value] : got.trailers) {
+        EXPECT_FALSE(equals_ignoring_case(name, "host") || equals_ignoring_case(name, "content-length")) << name;
+    }
+    expect_still_serving();
+}
+
+std::string pattern(std::size_t size) {
+    std::string out(size, '\0');
+    std::uint32_t state = 1;
+    for (char& c : out) c = static_cast<char>((state = state * 1664525U + 1013904223U) >> 24U);
+    return out;
+}
+
+constexpr std::size_t large = 50'000'000;
+constexpr long growth_kib = 8 * 1024;
+
+TEST_F(proxy_stream, large_request_body_in_bounded_memory) {
+    upstream.otherwise({serve([](const http_message& r) { return ok_response(std::to_string(r.body.size())); })});
+    start();
+    const long before = memory_kib(proxy->pid(), "VmHWM");
+    const std::string body = pattern(large);
+    raw_client client = connect();
+    ASSERT_TRUE(
+        client.send("POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(large) + "\r\n\r\n" + body,
+                    std::chrono::seconds(60)));
+    EXPECT_EQ(client.read(http_reader::kind::response, std::chrono::seconds(60)).body, std::to_string(large));
+    EXPECT_TRUE(upstream.requests().back().body == body);
+    if (!built_with_sanitizer()) {
+        EXPECT_LT(memory_kib(proxy->pid(), "VmHWM") - before, growth_kib);
+    }
+}
+
+TEST_F(proxy_stream, large_response_body_in_bounded_memory) {
+    const std::string body = pattern(large);
+    std::string chunks;
+    for (std::size_t at = 0; at < body.size(); at += 100'000) {
+        chunks += "186a0\r\n" + body.substr(at, 100'000) + "\r\n";
+    }
+    upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n")});
+    start();
+    const long before = memory_kib(proxy->pid(), "VmHWM");
+    raw_client client = connect();
+    client.send("GET /down HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto answer = client.read(http_reader::kind::response, std::chrono::seconds(60));
+    EXPECT_TRUE(answer.complete);
+    EXPECT_TRUE(answer.body == body);
+    if (!built_with_sanitizer()) {
+        EXPECT_LT(memory_kib(proxy->pid(), "VmHWM") - before, growth_kib);
+    }
+}
+
+TEST_F(proxy_stream, an_upstream_that_does_not_read_holds_the_client_back) {
+    upstream.next({wait_head(), stall()});
+    start();
+    const long before = memory_kib(proxy->pid(), "VmHWM");
+    raw_client client = connect();
+    const std::string head = "POST /stalled HTTP/1.1\r\nHost: a\r\nContent-Length: 300000000\r\n\r\n";
+    ASSERT_TRUE(client.send(head));
+    // Until two pairs of kernel buffers are full; a proxy that hoards would take all of it.
+    EXPECT_LT(client.send_some(std::string(200'000'000, 'x'), milliseconds(300)), 150'000'000U);
+    if (!built_with_sanitizer()) {
+        EXPECT_LT(memory_kib(proxy->pid(), "VmHWM") - before, growth_kib);
+    }
+}
+
+TEST_F(proxy_stream, a_client_that_does_not_read_holds_the_upstream_back) {
+    upstream.next(
+        {wait_head(), send("HTTP/1.1 200 OK\r\nContent-Length: 200000000\r\n\r\n" + std::string(200'000'000, 'x'))});
+    start();
+    raw_client client = connect();
+    const long before = memory_kib(proxy->pid(), "VmHWM");
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(client.read_head().status(), 200);
+    expect_still_serving();  // on another connection, while this one is stuck
+    if (!built_with_sanitizer()) {
+        EXPECT_LT(memory_kib(proxy->pid(), "VmHWM") - before, growth_kib);
+    }
+}
+
+TEST_F(proxy_stream, both_directions_flow_at_once) {
+    // Each piece comes back before the next is sent: neither direction waits for the other's end.
+    const int pieces = 20;
+    upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"), echo(200)});
+    start();
+    raw_client client = connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n");
+    ASSERT_EQ(client.read_head().status(), 200);
+    for (int i = 0; i < pieces; ++i) {
+        const std::string piece = "piece " + std::to_string(1000 + i);
+        client.send(piece);
+        ASSERT_EQ(client.read_until(piece), piece) << i;
+    }
+}
+
+TEST_F(proxy_stream, early_answer_arrives_while_the_body_is_still_being_sent) {
+    upstream.next({wait_head(), send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")});
+    start();
+    raw_client client = connect();
+    client.send("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nfirst bytes");
+    const auto answer = client.read();
+    EXPECT_EQ(answer.status(), 401);
+    EXPECT_EQ(answer.body, "no");
+    // The rest of the body is never taken for a request.
+    client.send(std::string(989 - 40, 'x') + "GET /smuggled HTTP/1.1\r\nHost: b\r\n\r\n1234");
+    expect_still_serving();
+    for (const auto& request : upstream.requests()) EXPECT_NE(request.target(), "/smuggled");
+}
+
+// ---- streams and tunnels ------------------------------------------------------------------------------------------
+
+TEST_F(proxy_stream, each_event_arrives_before_the_next_is_sent) {
+    std::vector<std::shared_ptr<event>> gates;
+    script steps{wait_request(),
+                 send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")};
+    for (int i = 0; i < 5; ++i) {
+        gates.push_back(make_gate());
+        steps.push_back(send("9\r\ndata: " + std::to_string(i) + "\n\n\r\n"));
+        steps.push_back(pause(gates.back()));
+    }
+    steps.push_back(send("0\r\n\r\n"));
+    upstream.next(steps);
+    start();
+    raw_client client = connect();
+    client.send("POST /api/ai/stream HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}");
+    ASSERT_EQ(client.read_head().status(), 200);
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(client.read_until("data: " + std::to_string(i) + "\n\n")) << i;
+        gates[static_cast<std::size_t>(i)]->set();
+    }
+    EXPECT_TRUE(client.read_until("0\r\n\r\n"));
+}
+
+TEST_F(proxy_stream, a_response_head_is_not_held_back_until_the_body) {
+    auto gate = make_gate();
+    upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"), pause(gate), send("body")});
+    start();
+    raw_client client = connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(client.read_head().status(), 200);
+    gate->set();
+    EXPECT_TRUE(client.read_until("body"));
+}
+
+const std::string websocket_request =
+    "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+    "13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const std::string websocket_answer =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+TEST_F(proxy_stream, websocket_is_tunnelled_both_ways) {
+    upstream.next({wait_head(), send(websocket_answer + "from upstream at once"), wait_for("\x01\x02 from client"),
+                   send("second"), wait_for("bye"), close_now()});
+    start();
+    raw_client client = connect();
+    client.send(websocket_request);
+    const auto answer = client.read();
+    ASSERT_EQ(answer.status(), 101);
+    EXPECT_EQ(answer.field("upgrade"), "websocket");
+    EXPECT_TRUE(equals_ignoring_case(answer.field("connection").value_or(""), "upgrade"));
+    EXPECT_TRUE(client.read_until("from upstream at once"));
+    const auto got = parse_message(upstream.connection(0).received, http_reader::kind::request);
+    EXPECT_EQ(got.field("upgrade"), "websocket");
+    EXPECT_TRUE(equals_ignoring_case(got.field("connection").value_or(""), "upgrade")) << got.raw_head;
+    client.send("\x01\x02 from client");
+    EXPECT_TRUE(client.read_until("second"));
+    client.send("bye");
+    EXPECT_TRUE(client.ends());
+}
+
+TEST_F(proxy_stream, a_tunnel_ends_at_the_upstream_when_the_client_leaves) {
+    upstream.otherwise({wait_head(), send(websocket_answer)});
+    start();
+    for (const bool with_reset : {false, true}) {
+        const std::size_t index = upstream.connections();
+        raw_client client = connect();
+        client.send(websocket_request);
+        ASSERT_EQ(client.read().status(), 101);
+        with_reset ? client.reset() : client.close();
+        EXPECT_TRUE(upstream.wait_ended(index, prompt)) << (with_reset ? "RST" : "FIN");
+    }
+}
+
+TEST_F(proxy_stream, bytes_sent_right_behind_the_upgrade_reach_the_upstream) {
+    upstream.next({wait_head(), send(websocket_answer), wait_for("hasty"), send("got it")});
+    start();
+    raw_client client = connect();
+    client.send(websocket_request + "hasty");
+    ASSERT_EQ(client.read().status(), 101);
+    EXPECT_TRUE(client.read_until("got it"));
+}
+
+TEST_F(proxy_stream, a_refused_upgrade_is_an_ordinary_answer) {
+    start();
+    raw_client client = connect();
+    client.send(websocket_request);
+    EXPECT_EQ(client.read().body, "ok");
+    client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(client.read().body, "ok");
+}
+
+TEST_F(proxy_stream, h2c_is_not_offered_to_the_upstream) {
+    start();
+    const auto answer =
+        ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+            "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n");
+    EXPECT_EQ(answer.status(), 200);
+    if (proxy_is_nginx()) return;  // hands it through
+    EXPECT_FALSE(first_request(upstream).field("upgrade"));
+    EXPECT_FALSE(first_request(upstream).field("http2-settings"));
+}
+
+}  // namespace
+}  // namespace tests

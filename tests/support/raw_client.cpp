@@ -1,0 +1,78 @@
+#include "tests/support/raw_client.hpp"
+
+#include <array>
+
+namespace tests {
+
+bool raw_client::send(std::string_view bytes, milliseconds within) {
+    return write_all(socket_, bytes, clock::now() + within) == bytes.size();
+}
+
+std::size_t raw_client::send_some(std::string_view bytes, milliseconds within) {
+    std::size_t sent = 0;
+    for (;;) {  // each piece may wait so long: the sum says nothing
+        const auto now = write_all(socket_, bytes.substr(sent, 65536), clock::now() + within);
+        sent += now;
+        if (now < 65536) return sent;
+    }
+}
+
+bool raw_client::fill(clock::time_point until) {
+    if (ended_ != ending::none || !socket_.valid()) return false;
+    std::array<char, 65536> piece;
+    const auto got = read_some(socket_, piece.data(), piece.size(), until);
+    buffer_.append(piece.data(), got.bytes);
+    ended_ = got.ended;
+    return got.bytes > 0;
+}
+
+http_message raw_client::read(http_reader::kind of, milliseconds within) {
+    const auto until = clock::now() + within;
+    http_reader reader(of);
+    for (;;) {
+        const auto used = reader.feed(buffer_);
+        buffer_.erase(0, used);
+        if (reader.done() || reader.failed()) break;
+        if (!fill(until)) {
+            reader.end_of_input(ended_ == ending::fin);
+            break;
+        }
+    }
+    return std::move(reader.message());
+}
+
+http_message raw_client::read_head(milliseconds within) {
+    const auto head = read_until("\r\n\r\n", within);
+    return head ? parse_message(*head, http_reader::kind::response_to_head) : http_message{};
+}
+
+std::optional<std::string> raw_client::read_until(std::string_view text, milliseconds within) {
+    const auto until = clock::now() + within;
+    for (;;) {
+        if (const auto at = buffer_.find(text); at != std::string::npos) {
+            std::string out = buffer_.substr(0, at + text.size());
+            buffer_.erase(0, out.size());
+            return out;
+        }
+        if (!fill(until)) return std::nullopt;
+    }
+}
+
+std::string raw_client::read_to_end(milliseconds within) {
+    const auto until = clock::now() + within;
+    while (fill(until)) {
+    }
+    return std::exchange(buffer_, {});
+}
+
+bool raw_client::ends(milliseconds within) {
+    if (buffer_.empty()) fill(clock::now() + within);
+    return buffer_.empty() && ended_ != ending::none;
+}
+
+bool raw_client::silent(milliseconds during) {
+    if (buffer_.empty()) fill(clock::now() + during);
+    return buffer_.empty() && ended_ == ending::none;
+}
+
+}  // namespace tests

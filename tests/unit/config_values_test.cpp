@@ -1,0 +1,184 @@
+// How the values of the file are read: what is accepted, what it becomes, what is refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "conf/config.hpp"
+#include "conf/values.hpp"
+#include "tests/support/config_text.hpp"
+
+namespace conf {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Values, Durations) {
+    const std::pair<const char*, milliseconds> good_ones[] = {{"500ms", 500ms}, {"30s", 30s}, {"10m", 10min},
+                                                              {"1h", 1h},       {"2d", 48h},  {"0s", 0ms}};
+    for (const auto& [text, expected] : good_ones) EXPECT_EQ(std::get<milliseconds>(parse_duration(text)), expected);
+    for (const char* text : {"", "s", "30", "-1s", "1.5s", "1y", "1s ", "1m30s", "99999999999999999999s",
+                             "9223372036854775807d", "9223372036854775808ms"})
+        EXPECT_TRUE(std::holds_alternative<complaint>(parse_duration(text))) << text;
+}
+
+TEST(Values, Sizes) {
+    const std::pair<const char*, std::uint64_t> good_ones[] = {
+        {"0", 0},         {"65536", 65536},     {"65_536", 65536},      {"64KB", 65536},
+        {"64KiB", 65536}, {"64MB", 67'108'864}, {"1GB", 1'073'741'824}, {"7 B", 7}};
+    for (const auto& [text, expected] : good_ones)
+        EXPECT_EQ(std::get<std::uint64_t>(parse_size(text)), expected) << text;
+    for (const char* text : {"", "MB", "-1", "1.5MB", "1TB", "64mB", "_1", "1_", "99999999999GB"})
+        EXPECT_TRUE(std::holds_alternative<complaint>(parse_size(text))) << text;
+    EXPECT_EQ(good("[limits]\nbody_bytes = \"64MB\"").limits.body_bytes, 67'108'864u);
+    EXPECT_EQ(good("[limits]\nbody_bytes = 10_000").limits.body_bytes, 10'000u);
+    EXPECT_EQ(good("", {flag("limits.body_bytes", "1_000")}).limits.body_bytes, 1'000u);
+}
+
+TEST(Values, MoneyIsKeptExactlyOrRefused) {
+    const std::pair<const char*, std::int64_t> good_ones[] = {{"0.0006", 600'000},
+                                                              {"0.1", 100'000'000},
+                                                              {"0.3", 300'000'000},
+                                                              {"0.000000001", 1},
+                                                              {"1e-9", 1},
+                                                              {"6e-4", 600'000},
+                                                              {"0", 0},
+                                                              {"0.0", 0},
+                                                              {"1", 1'000'000'000},
+                                                              {"\"0.29\"", 290'000'000},
+                                                              {"1.005", 1'005'000'000},
+                                                              {"123456.789012345", 123'456'789'012'345}};
+    for (const auto& [text, nano] : good_ones)
+        EXPECT_EQ(good("[pricing]\ndefault_cost_usd = " + std::string(text)).pricing.default_cost_nano, nano) << text;
+    for (const char* text : {"0.0000000001", "1e-10", "\"1e-9\"", "\"\"", "\".5\"", "\"5.\"", "\"+1\"", "\"1,5\"",
+                             "nan", "-1", "1000000.123456789123", "true"})
+        EXPECT_THAT(bad("[pricing]\ndefault_cost_usd = " + std::string(text)), ElementsAre(HasSubstr("t.toml:2:20: ")))
+            << text;
+    EXPECT_EQ(good("", {flag("pricing.default_cost_usd", "0.000123456")}).pricing.default_cost_nano, 123'456);
+}
+
+TEST(Values, PriceOverridesArePicoUsdPerToken) {
+    const settings s = good(
+        "[pricing]\noverrides = { \"my/model-1.5\" = { input = 0.15, output = 0.6, cached = 0.0375, reasoning = 1, "
+        "cache_write = \"0.000001\", audio_input = 2.5 } }");
+    const std::map<std::string, std::int64_t> expected{{"in", 150'000},        {"out", 600'000},
+                                                       {"cache_read", 37'500}, {"reasoning", 1'000'000},
+                                                       {"cache_write", 1},     {"audio_in", 2'500'000}};
+    EXPECT_EQ(s.pricing.overrides.at("my/model-1.5").pico, expected);
+    EXPECT_THAT(bad("[pricing.overrides.m]\ninput = 0.0000001"), ElementsAre(HasSubstr("pricing.overrides.m.input: ")));
+    EXPECT_EQ(
+        good("", {flag("pricing.overrides", "{ \"a\" = { input = 3 } }")}).pricing.overrides.at("a").pico.at("in"),
+        3'000'000);
+}
+
+TEST(Values, ListenAddresses) {
+    struct {
+        const char *text, *host;
+        std::uint16_t port;
+    } good_ones[] = {
+        {"127.0.0.1:8080", "127.0.0.1", 8080}, {":8080", "0.0.0.0", 8080}, {"*:8080", "0.0.0.0", 8080},
+        {"[::1]:8080", "::1", 8080},           {"[::]:0", "::", 0},        {"localhost:80", "localhost", 80}};
+    for (const auto& [text, host, port] : good_ones) {
+        const auto parsed = parse_listen(text);
+        ASSERT_TRUE(std::holds_alternative<endpoint>(parsed)) << text;
+        EXPECT_EQ(std::get<endpoint>(parsed).host, host);
+        EXPECT_EQ(std::get<endpoint>(parsed).port, port);
+        EXPECT_EQ(std::get<endpoint>(parsed).text, text);
+    }
+    EXPECT_EQ(std::get<endpoint>(parse_listen("unix:/run/a.sock")).unix_path, "/run/a.sock");
+    for (const std::string& text : {std::string(""),
+                                    std::string("8080"),
+                                    std::string("localhost"),
+                                    std::string("a:"),
+                                    std::string("a:65536"),
+                                    std::string("a:-1"),
+                                    std::string("a:8o"),
+                                    std::string("::1:80"),
+                                    std::string("[::1]"),
+                                    std::string("[::1"),
+                                    std::string("[::1]80"),
+                                    std::string("[1.2.3.4]:80"),
+                                    std::string("1.2.3:80"),
+                                    std::string("300.1.1.1:80"),
+                                    std::string("a b:80"),
+                                    std::string("http://a:80"),
+                                    std::string("https://a:80"),
+                                    std::string("unix:run"),
+                                    std::string("unix:"),
+                                    "unix:/" + std::string(108, 'a'),
+                                    std::string("a\0b:80", 6)})
+        EXPECT_TRUE(std::holds_alternative<complaint>(parse_listen(text))) << text;
+    EXPECT_EQ(good("listen = [\":1\", \"unix:/tmp/a\"]").listen.size(), 2u);
+}
+
+TEST(Values, UpstreamAddresses) {
+    struct {
+        const char *text, *host;
+        std::uint16_t port;
+    } good_ones[] = {{"http://a.example:3000", "a.example", 3000}, {"http://a.example", "a.example", 80},
+                     {"http://a.example/", "a.example", 80},       {"a:3000", "a", 3000},
+                     {"http://[::1]:3000", "::1", 3000},           {"http://[fd00::2]", "fd00::2", 80}};
+    for (const auto& [text, host, port] : good_ones) {
+        const auto parsed = parse_upstream(text);
+        ASSERT_TRUE(std::holds_alternative<endpoint>(parsed)) << text;
+        EXPECT_EQ(std::get<endpoint>(parsed).host, host);
+        EXPECT_EQ(std::get<endpoint>(parsed).port, port);
+        EXPECT_FALSE(std::get<endpoint>(parsed).tls);
+    }
+    EXPECT_EQ(std::get<endpoint>(parse_upstream("unix:/run/a.sock")).unix_path, "/run/a.sock");
+    for (const char* text : {"", "http://", "http://:80", "a", ":3000", "http://a:0", "http://a/path", "http://a?x",
+                             "ftp://a:1", "http://u:p@a:1", "http://a:b:1", "https://a"})
+        EXPECT_TRUE(std::holds_alternative<complaint>(parse_upstream(text))) << text;
+}
+
+TEST(Values, AddressBlocks) {
+    for (const char* text : {"127.0.0.1/8", "::1/128", "10.0.0.0/8", "192.0.2.1", "fd00::/8", "0.0.0.0/0"})
+        EXPECT_EQ(complaint_about_cidr(text), "") << text;
+    for (const char* text :
+         {"", "10.0.0.0/33", "::/129", "10.0.0/8", "a/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8/8"})
+        EXPECT_NE(complaint_about_cidr(text), "") << text;
+    EXPECT_THAT(bad("[forward]\ntrusted_proxies = [\"10.0.0.0/8\", \"x\"]"), ElementsAre(HasSubstr("t.toml:2:34: ")));
+    EXPECT_THAT(good("[forward]\ntrusted_proxies = []").forward.trusted_proxies, IsEmpty());
+}
+
+TEST(Values, RedisUrls) {
+    for (const char* text :
+         {"", "redis://h", "redis://h:6380", "redis://h:6380/3", "redis://:p@h", "redis://u:p@h:1/0",
+          "redis://u:p/w@x@h:1", "redis://[::1]:6379/0", "unix:/run/redis.sock", "unix:/r.sock?db=2"})
+        EXPECT_EQ(complaint_about_redis_url(text), "") << text;
+    for (const char* text : {"h:6379", "http://h", "redis://", "redis://h:0", "redis://h:x", "redis://h/x",
+                             "redis://h/-1", "redis://h?x", "unix:r", "unix:/r?x=1", "unix:/r?db=x"})
+        EXPECT_NE(complaint_about_redis_url(text), "") << text;
+}
+
+TEST(Values, TimeZonesAreThoseOfTheMachine) {
+    EXPECT_EQ(good("timezone = \"Europe/Berlin\"").timezone, "Europe/Berlin");
+    EXPECT_EQ(good("timezone = \"UTC\"").timezone, "UTC");
+}
+
+TEST(Values, FeaturesAreAddedToTheBuiltInOnes) {
+    const settings s = good("[features]\n\"Haiku\" = \"poems\"\n\"job-match\" = \"job-match\"");
+    EXPECT_EQ(s.features.at("haiku"), "poems");
+    EXPECT_EQ(s.features.at("job-match"), "job-match");
+    EXPECT_EQ(s.features.at("skill-gap"), "skill-gap");
+}
+
+TEST(Values, CacheRulesAndChoices) {
+    const settings s = good(
+        "[cache.X-My-Cache]\nhit = [\"served\", \"fresh\"]\nmiss = \"fetched\"\n[track]\nlog = \"off\"\n"
+        "on_client_abort = \"drain\"\n[journal]\nsync = \"1s\"\n[admin]\nlisten = \"127.0.0.1:9000\"\n"
+        "[identity]\nheader = \"X-User-Id\"\nplan_header = \"X-Plan\"");
+    ASSERT_EQ(s.cache.size(), 1u);
+    EXPECT_EQ(s.cache[0].header, "x-my-cache");
+    EXPECT_THAT(s.cache[0].hit, ElementsAre("served", "fresh"));
+    EXPECT_THAT(s.cache[0].miss, ElementsAre("fetched"));
+    EXPECT_EQ(s.track.log, track_settings::log_form::off);
+    EXPECT_EQ(s.track.on_client_abort, track_settings::on_abort::drain);
+    EXPECT_EQ(s.journal.sync, 1s);
+    EXPECT_EQ(s.admin.listen->port, 9000);
+    EXPECT_EQ(s.identity.header, "x-user-id");
+}
+
+}  // namespace
+}  // namespace conf

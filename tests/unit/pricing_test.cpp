@@ -1,0 +1,386 @@
+// What a request costs: expected sums are worked out by hand beside each case, in pico-USD (1e-12) per token.
+#include "tracking/pricing.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tracking/price_command.hpp"
+
+namespace tracking {
+namespace {
+
+using testing::HasSubstr;
+using catalogue_pointer = std::shared_ptr<const price_catalogue>;
+
+const std::string source_dir = AIMETER_SOURCE_DIR;
+constexpr auto most = std::numeric_limits<std::int64_t>::max();
+
+catalogue_pointer load(const conf::pricing_settings& settings) {
+    auto loaded = price_catalogue::load(settings);
+    if (auto* wrong = std::get_if<std::string>(&loaded)) {
+        ADD_FAILURE() << *wrong;
+        return nullptr;
+    }
+    return std::get<catalogue_pointer>(loaded);
+}
+
+conf::pricing_settings small_settings() {
+    conf::pricing_settings settings;
+    settings.catalogue = source_dir + "/tests/fixtures/prices/small.json";
+    return settings;
+}
+
+conf::pricing_settings real_settings() {
+    conf::pricing_settings settings;
+    settings.catalogue = source_dir + "/conf/model-prices.json";
+    return settings;
+}
+
+class Small : public testing::Test {
+protected:
+    catalogue_pointer prices = load(small_settings());
+
+    // The cost in nano-USD, as an application's request (bare ids first).
+    std::optional<std::int64_t> cost(const std::string& model, const token_counts& counts,
+                                     const std::string& service = "") const {
+        const auto quote = prices->price("acme", model, counts, false, service);
+        return quote ? std::optional(quote->nano) : std::nullopt;
+    }
+
+    std::string id(const std::string& provider, const std::string& model, bool direct) const {
+        const auto quote = prices->price(provider, model, {.input = 1, .output = 1}, direct);
+        return quote ? quote->price_id : "unknown";
+    }
+};
+
+TEST_F(Small, InputAndOutputAreChargedAtTheirPrices) {
+    // 1000 x 150,000 + 500 x 600,000 = 450,000,000 pico = 450,000 nano
+    EXPECT_EQ(cost("plain-1", {.input = 1000, .output = 500}), 450'000);
+}
+
+TEST_F(Small, TheSumIsRoundedOnceHalfUp) {
+    // 3 cached x 37,500 = 112,500 pico: 112.5 nano
+    EXPECT_EQ(cost("parts-1", {.input = 3, .cached = 3}), 113);
+    // 1 x 37,500 = 37.5 nano -> 38; each alone would give 38 twice = 76, together 75
+    EXPECT_EQ(cost("parts-1", {.input = 1, .cached = 1}), 38);
+    EXPECT_EQ(cost("parts-1", {.input = 2, .cached = 2}), 75);
+}
+
+TEST_F(Small, PartsOfInputAndOutputAreChargedAtTheirOwnPrices) {
+    // input 1000 = 400 plain + 300 cached + 200 written (50 of them for an hour) + 100 audio
+    //   400 x 1,000,000 + 300 x 37,500 + 150 x 1,250,000 + 50 x 2,000,000 + 100 x 4,000,000 = 1,098,750,000
+    // output 100 = 60 text + 30 reasoning + 10 audio
+    //   60 x 8,000,000 + 30 x 12,000,000 + 10 x 20,000,000 = 1,040,000,000
+    EXPECT_EQ(cost("parts-1", {.input = 1000,
+                               .cached = 300,
+                               .cache_write = 200,
+                               .cache_write_1h = 50,
+                               .output = 100,
+                               .reasoning = 30,
+                               .audio_input = 100,
+                               .audio_output = 10}),
+              2'138'750);
+}
+
+TEST_F(Small, PartsWithoutAPriceOfTheirOwnCostWhatTheWholeCosts) {
+    // 1000 x 150,000 + 100 x 600,000 = 210,000,000, however the tokens divide
+    EXPECT_EQ(cost("plain-1", {.input = 1000,
+                               .cached = 300,
+                               .cache_write = 200,
+                               .cache_write_1h = 50,
+                               .output = 100,
+                               .reasoning = 30,
+                               .audio_input = 100,
+                               .audio_output = 10}),
+              210'000);
+}
+
+TEST_F(Small, WhatIsLeftOfAWholeIsNeverNegative) {
+    // 161 cached of a prompt that says 7: 161 x 37,500 = 6,037,500 pico
+    EXPECT_EQ(cost("parts-1", {.input = 7, .cached = 161}), 6'038);
+    // 40 reasoning of an output that says 10: 40 x 12,000,000
+    EXPECT_EQ(cost("parts-1", {.output = 10, .reasoning = 40}), 480'000);
+    // more written for an hour than written at all: 20 x 2,000,000
+    EXPECT_EQ(cost("parts-1", {.input = 20, .cache_write = 10, .cache_write_1h = 20}), 40'000);
+}
+
+TEST_F(Small, NegativeCountsAreTakenForZero) {
+    EXPECT_EQ(cost("plain-1", {.input = -5, .cached = -7, .output = 10, .reasoning = -3}), 6'000);
+}
+
+TEST_F(Small, ATierPricesTheWholeRequestOnceItsInputIsAboveItsBound) {
+    EXPECT_EQ(cost("tiers-1", {.input = 1000, .output = 10}), 1'020'000);    // at the bound: base
+    EXPECT_EQ(cost("tiers-1", {.input = 1001, .output = 10}), 3'053'000);    // 1001 x 3,000,000 + 10 x 5,000,000
+    EXPECT_EQ(cost("tiers-1", {.input = 5000, .output = 10}), 15'050'000);   // the lower tier
+    EXPECT_EQ(cost("tiers-1", {.input = 5001, .output = 10}), 35'117'000);   // 5001 x 7,000,000 + 10 x 11,000,000
+    EXPECT_EQ(cost("tiers-1", {.input = 2000, .cached = 1000}), 3'100'000);  // the lower tier keeps the cached price
+    EXPECT_EQ(cost("tiers-1", {.input = 6000, .cached = 5000}), 10'500'000);
+}
+
+TEST_F(Small, AServiceTierReplacesWhatItNames) {
+    const token_counts counts{.input = 100, .cached = 40, .output = 10};
+    EXPECT_EQ(cost("services-1", counts), 220'000);              // 60 x 2 + 40 x 0.5 + 10 x 8
+    EXPECT_EQ(cost("services-1", counts, "default"), 220'000);   // what has no price of its own is standard
+    EXPECT_EQ(cost("services-1", counts, "batch"), 120'000);     // 60 x 1 + 40 x 0.5 + 10 x 4
+    EXPECT_EQ(cost("services-1", counts, "flex"), 160'000);      // 60 x 1.5 + 40 x 0.25 + 10 x 6
+    EXPECT_EQ(cost("services-1", counts, "priority"), 520'000);  // 60 x 5 + 40 x 0.5 + 10 x 20
+    EXPECT_EQ(cost("services-1", {.input = 2000, .output = 10}, "priority"), 18'300'000);  // 2000 x 9 + 10 x 30
+    EXPECT_EQ(cost("plain-1", {.input = 1000}, "batch"), 150'000);  // none for this model: its own price
+}
+
+TEST_F(Small, ReasoningThatCostsWhatOutputCostsFollowsOutputIntoAService) {
+    // batch: 10 x 4,000,000, reasoning or not
+    EXPECT_EQ(cost("services-1", {.output = 10, .reasoning = 6}, "batch"), 40'000);
+}
+
+TEST_F(Small, ASumBeyondInt64IsCutAndSaysSo) {
+    const auto quote = prices->price("acme", "plain-1", {.input = most, .output = most}, false);
+    ASSERT_TRUE(quote);
+    EXPECT_EQ(quote->nano, most);
+    EXPECT_TRUE(quote->saturated);
+    const auto parts = prices->price("acme", "parts-1", {most, most, most, most, most, most, most, most}, false);
+    ASSERT_TRUE(parts);
+    EXPECT_EQ(parts->nano, most);
+    EXPECT_FALSE(prices->price("acme", "plain-1", {.input = 1}, false)->saturated);
+}
+
+TEST_F(Small, AnUnknownPriceIsNotAZero) {
+    EXPECT_EQ(cost("nobody-knows-it", {.input = 1}), std::nullopt);
+    EXPECT_EQ(cost("", {.input = 1}), std::nullopt);
+    EXPECT_EQ(cost("embed-1", {.input = 100}), 2'000);
+    EXPECT_EQ(cost("embed-1", {.input = 100, .output = 1}), std::nullopt);  // no price for output
+    EXPECT_EQ(cost("rerank-1", {.input = 100}), std::nullopt);              // priced by query
+    EXPECT_EQ(cost("image-1", {.input = 0}), std::nullopt);                 // priced by image
+    EXPECT_EQ(cost("pixel-1", {.input = 10, .output = 10}), 450'000);       // 10 x 5,000,000 + 10 x 40,000,000
+    EXPECT_EQ(cost("free-1", {.input = 100, .output = 100}), 0);
+}
+
+TEST_F(Small, ADirectRequestIsLookedUpUnderItsProviderFirst) {
+    EXPECT_EQ(id("acme", "plain-1", true), "acme/plain-1@2026-01-31");
+    EXPECT_EQ(id("acme", "plain-1", false), "plain-1@2026-01-31");
+    EXPECT_EQ(id("other", "plain-1", true), "plain-1@2026-01-31");
+    EXPECT_EQ(id("together", "Meta/llama-x", true), "together_ai/Meta/llama-x@2026-01-31");
+    EXPECT_EQ(id("together", "Meta/llama-x", false), "together_ai/Meta/llama-x@2026-01-31");
+    EXPECT_EQ(id("acme", "acme/plain-1", false), "acme/plain-1@2026-01-31");
+}
+
+TEST_F(Small, DateVersionAndRegionAreDroppedWhereTheNameItselfIsUnknown) {
+    const std::string dated = "dated-2@2026-01-31";
+    for (const char* model :
+         {"dated-2", "dated-2-2026-02-03", "dated-2-20260203", "dated-2-0203", "dated-2@20260203", "dated-2-latest",
+          "dated-2-001", "dated-2-001-latest", "models/dated-2", "models/dated-2-001",
+          "publishers/google/models/dated-2-001", "openai/dated-2-2026-02-03"})
+        EXPECT_EQ(id("acme", model, false), dated) << model;
+    EXPECT_EQ(id("acme", "dated-2-2025-06-01", false), "dated-2-2025-06-01@2026-01-31");
+    EXPECT_EQ(id("acme", "dated-2-mini", false), "unknown");
+    EXPECT_EQ(id("acme", "dated-2-99999999", false), "unknown");
+    EXPECT_EQ(id("acme", "plain-1-2026-02-03", true), "acme/plain-1@2026-01-31");
+    EXPECT_EQ(id("openai", "ft:base-1:my-org:name:Ab12", true), "ft:base-1@2026-01-31");
+}
+
+TEST_F(Small, BedrockRegionsHaveTheirOwnPriceOrTheCommonOne) {
+    EXPECT_EQ(id("bedrock", "eu.anthropic.bed-3-20250101-v1:0", true), "eu.anthropic.bed-3-20250101-v1:0@2026-01-31");
+    for (const char* region : {"us.", "apac.", "global."})
+        EXPECT_EQ(id("bedrock", region + std::string("anthropic.bed-3-20250101-v1:0"), true),
+                  "anthropic.bed-3-20250101-v1:0@2026-01-31");
+    EXPECT_EQ(id("bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.bed-3-20250101-v1:0", true),
+              "anthropic.bed-3-20250101-v1:0@2026-01-31");
+}
+
+TEST_F(Small, AModelOfAKnownMakerIsFoundWhoeverWasAsked) {
+    EXPECT_EQ(id("openai", "small-x", false), "mistral/small-x@2026-01-31");
+    EXPECT_EQ(id("openai", "llama-x", false), "unknown");  // sold by many, at many prices
+}
+
+TEST_F(Small, OddNamesAreUnknownAndHarmless) {
+    for (const std::string& model :
+         {std::string(5000, 'x'), std::string("-"), std::string("@"), std::string(":0"), std::string("-v1:0"),
+          std::string("models/"), std::string("us."), std::string("a\0b", 3), std::string("-2026-01-01"),
+          std::string("ft:"), std::string("arn:/"), std::string("-latest-latest-latest")})
+        EXPECT_EQ(id(std::string(300, 'p'), model, true), "unknown");
+}
+
+TEST(Overrides, ComeFirstAlsoForDatedNamesOfTheSameModel) {
+    auto settings = small_settings();
+    settings.overrides["dated-2"].pico = {{"in", 500'000}, {"out", 1'000'000}};
+    settings.overrides["acme/plain-1"].pico = {{"in", 250'000}};
+    const auto prices = load(settings);
+    const token_counts counts{.input = 100, .cached = 40, .output = 10};
+    for (const char* model : {"dated-2", "dated-2-2025-06-01", "models/dated-2"}) {
+        const auto quote = prices->price("acme", model, counts, true);
+        ASSERT_TRUE(quote) << model;
+        EXPECT_EQ(quote->nano, 60'000);  // 100 x 500,000 + 10 x 1,000,000
+        EXPECT_EQ(quote->price_id, "override:dated-2");
+    }
+    EXPECT_EQ(prices->price("acme", "plain-1", {.input = 4}, true)->nano, 1'000);
+    EXPECT_FALSE(prices->price("acme", "plain-1", {.input = 4, .output = 1}, true));
+    EXPECT_EQ(prices->price("acme", "tiers-1", {.input = 1}, true)->price_id, "tiers-1@2026-01-31");
+}
+
+TEST(Catalogue, TheDefaultModelCostsWhatGoogleCloudLists) {
+    // gemini-2.0-flash-exp on Vertex: 0.15 USD per 1M input, 0.60 per 1M output: 900 + 623 tokens = 0.0005088 USD.
+    const auto prices = load(real_settings());
+    const auto quote = prices->price("gemini", "gemini-2.0-flash-exp", {.input = 900, .output = 623}, false);
+    ASSERT_TRUE(quote);
+    EXPECT_EQ(quote->nano, 508'800);
+    EXPECT_EQ(quote->price_id, "gemini-2.0-flash-exp@" + std::string(prices->as_of()));
+    // Google AI Studio gave it away.
+    const auto direct = prices->price("gemini", "gemini-2.0-flash-exp", {.input = 900, .output = 623}, true);
+    ASSERT_TRUE(direct);
+    EXPECT_EQ(direct->nano, 0);
+    EXPECT_THAT(direct->price_id, testing::StartsWith("gemini/gemini-2.0-flash-exp@"));
+}
+
+TEST(Catalogue, ListPricesOfWellKnownModels) {
+    const auto prices = load(real_settings());
+    // 100,000 input and 100,000 output tokens, by the USD per 1M tokens of OpenAI's price page: (2.50 + 10.00) / 10
+    // and (0.15 + 0.60) / 10.
+    const std::pair<const char*, std::int64_t> lists[] = {{"gpt-4o-2024-08-06", 1'250'000'000},
+                                                          {"gpt-4o-mini", 75'000'000}};
+    for (const auto& [model, nano] : lists) {
+        const auto quote = prices->price("openai", model, {.input = 100'000, .output = 100'000}, true);
+        ASSERT_TRUE(quote) << model;
+        EXPECT_EQ(quote->nano, nano) << model;
+    }
+}
+
+TEST(Catalogue, TheProgramCarriesACopyOfTheDefault) {
+    conf::pricing_settings settings;  // the default path, relative to the working directory
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path("/");
+    const auto prices = load(settings);
+    std::filesystem::current_path(before);
+    ASSERT_TRUE(prices);
+    EXPECT_EQ(prices->as_of(), load(real_settings())->as_of());
+    EXPECT_EQ(prices->price("", "gpt-4o-mini", {.input = 1000, .output = 500}, false)->nano, 450'000);
+}
+
+TEST(Catalogue, WhatIsWrongWithAFileIsSaidWithItsName) {
+    const auto folder = std::filesystem::temp_directory_path() / ("prices-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    const std::pair<const char*, const char*> cases[] = {
+        {"", "not JSON"},
+        {"[]", "not an object"},
+        {"\"x\"", "not an object"},
+        {"7", "not an object"},
+        {"{}", "no price"},
+        {R"({"schema":"aimeter-prices/2","models":{}})", "schema"},
+        {R"({"schema":"aimeter-prices/1","unit":"USD"})", "pico-USD"},
+        {R"({"schema":"aimeter-prices/1","models":{"a":{"in":-1}}})", "a is out of range: in"},
+        {R"({"schema":"aimeter-prices/1","models":{"a":{"in":0.5}}})", "a is out of range: in"},
+        {R"({"schema":"aimeter-prices/1","models":{"a":{"in":99999999999999999999}}})", "a is out of range: in"},
+        {R"({"schema":"aimeter-prices/1","models":{"a":{"in":1})", "not JSON"}};
+    conf::pricing_settings settings;
+    settings.catalogue = (folder / "prices.json").string();
+    for (const auto& [text, expected] : cases) {
+        std::ofstream(settings.catalogue, std::ios::trunc) << text;
+        const auto loaded = price_catalogue::load(settings);
+        ASSERT_TRUE(std::holds_alternative<std::string>(loaded)) << text;
+        EXPECT_THAT(std::get<std::string>(loaded), testing::AllOf(HasSubstr(settings.catalogue), HasSubstr(expected)));
+    }
+    std::filesystem::remove_all(folder);
+    EXPECT_THAT(std::get<std::string>(price_catalogue::load(settings)), HasSubstr("cannot be read"));
+}
+
+TEST(Catalogue, EveryVectorOfTheSharedDataHolds) {
+    std::ifstream vectors(std::string(AIMETER_SHARED_DIR) + "/data/price-vectors.jsonl");
+    if (!vectors) GTEST_SKIP() << "no shared data here";
+    const auto prices = load(real_settings());
+    int seen = 0;
+    for (std::string line; std::getline(vectors, line); ++seen) {
+        const auto v = nlohmann::json::parse(line);
+        const token_counts counts{v.value("input_tokens", 0L),       v.value("cached_input_tokens", 0L),
+                                  v.value("cache_write_tokens", 0L), v.value("cache_write_1h_tokens", 0L),
+                                  v.value("output_tokens", 0L),      v.value("reasoning_tokens", 0L),
+                                  v.value("audio_input_tokens", 0L), v.value("audio_output_tokens", 0L)};
+        const auto quote =
+            prices->price("", v.at("model").get<std::string>(), counts, false, v.value("service_tier", ""));
+        ASSERT_TRUE(quote) << line;
+        EXPECT_EQ(quote->nano, v.at("expected_nano_usd").get<std::int64_t>()) << line;
+    }
+    EXPECT_GT(seen, 0);
+}
+
+TEST(Catalogue, EverySharedAnswerCostsWhatItsProviderLists) {
+    std::ifstream rows(std::string(AIMETER_SHARED_DIR) + "/data/provider-samples/manifest.jsonl");
+    if (!rows) GTEST_SKIP() << "no shared data here";
+    const auto prices = load(real_settings());
+    int seen = 0;
+    for (std::string line; std::getline(rows, line);) {
+        const auto row = nlohmann::json::parse(line);
+        const auto& told = row.at("expected");
+        if (!told.contains("cost_nano_usd")) continue;
+        const auto count = [&](const char* name) {
+            const auto found = told.find(name);
+            return found == told.end() || found->is_null() ? std::int64_t{0} : found->get<std::int64_t>();
+        };
+        const token_counts counts{.input = count("input_tokens"),
+                                  .cached = count("cached_input_tokens"),
+                                  .cache_write = count("cache_write_tokens"),
+                                  .cache_write_1h = count("cache_write_1h_tokens"),
+                                  .output = count("output_tokens"),
+                                  .reasoning = count("reasoning_tokens")};
+        const std::string provider = row.at("provider");
+        auto quote = prices->price(provider, told.at("model").get<std::string>(), counts, true);
+        if (!quote) quote = prices->price(provider, row.at("requested_model").get<std::string>(), counts, true);
+        ASSERT_TRUE(quote) << line;
+        EXPECT_EQ(quote->nano, told.at("cost_nano_usd").get<std::int64_t>()) << line;
+        ++seen;
+    }
+    EXPECT_GT(seen, 0);
+}
+
+struct command_output {
+    int code;
+    std::string out, err;
+};
+
+command_output run(const price_question& question, const conf::pricing_settings& settings = small_settings()) {
+    std::ostringstream out, err;
+    const int code = run_price(settings, question, out, err);
+    return {code, out.str(), err.str()};
+}
+
+TEST(PriceCommand, ShowsEachLineTheRoundingTheTotalAndWhereItIsFrom) {
+    const auto shown = run({"dated-2-2026-02-03", "", {.input = 1000, .output = 5}});
+    EXPECT_EQ(shown.code, 0);
+    EXPECT_THAT(shown.out, HasSubstr("dated-2@2026-01-31"));
+    EXPECT_THAT(shown.out, HasSubstr("catalogue of   2026-01-31"));
+    EXPECT_THAT(shown.out, HasSubstr("without path, date, version or region"));
+    EXPECT_THAT(shown.out, HasSubstr("1000 tokens x 2000000 pico-USD = 2000000000 pico-USD"));
+    EXPECT_THAT(shown.out, HasSubstr("5 tokens x 3000000 pico-USD = 15000000 pico-USD"));
+    EXPECT_THAT(shown.out, HasSubstr("2015000000 pico-USD, rounded half up: 2015000 nano-USD"));
+    EXPECT_THAT(shown.out, HasSubstr("0.002015 USD"));
+    EXPECT_EQ(shown.err, "");
+}
+
+TEST(PriceCommand, AProviderIsAskedFirst) {
+    EXPECT_THAT(run({"plain-1", "acme", {.input = 1000}}).out,
+                testing::AllOf(HasSubstr("acme/plain-1@"), HasSubstr("under the provider's id")));
+    EXPECT_THAT(run({"plain-1", "", {.input = 1000}}).out, HasSubstr("total          0.00015 USD"));
+}
+
+TEST(PriceCommand, AnUnknownModelNamesTheNearest) {
+    const auto shown = run({"palin-1", "", {.input = 1000}});
+    EXPECT_EQ(shown.code, 1);
+    EXPECT_EQ(shown.out, "");
+    EXPECT_THAT(shown.err, HasSubstr("the nearest models are:\n    plain-1\n"));
+}
+
+TEST(PriceCommand, AnUnreadableCatalogueIsSaid) {
+    conf::pricing_settings settings;
+    settings.catalogue = "/nowhere/prices.json";
+    const auto shown = run({"plain-1", "", {.input = 1000}}, settings);
+    EXPECT_EQ(shown.code, 1);
+    EXPECT_THAT(shown.err, HasSubstr("/nowhere/prices.json"));
+}
+
+}  // namespace
+}  // namespace tracking

@@ -1,0 +1,155 @@
+// Shared by the tests of tracking/usage: reads recorded answers, runs a scanner over them in pieces, compresses.
+#pragma once
+
+#include <zlib.h>
+
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tracking/usage/answer.hpp"
+
+namespace usage_test {
+
+using tracking::usage::answer_head;
+using tracking::usage::answer_scanner;
+using tracking::usage::usage_facts;
+
+inline std::string read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// window: 15 zlib, 31 gzip, -15 raw deflate
+inline std::string deflated(std::string_view from, int window) {
+    z_stream stream{};
+    deflateInit2(&stream, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
+    std::string to(deflateBound(&stream, from.size()) + 64, '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
+    stream.avail_in = static_cast<uInt>(from.size());
+    stream.next_out = reinterpret_cast<Bytef*>(to.data());
+    stream.avail_out = static_cast<uInt>(to.size());
+    deflate(&stream, Z_FINISH);
+    to.resize(stream.total_out);
+    deflateEnd(&stream);
+    return to;
+}
+
+// One answer with what must be found in it.
+struct sample {
+    std::string name;
+    std::string body;
+    std::string content_type;
+    std::string content_encoding;
+    std::string host;
+    std::string path;
+    int status = 200;
+    nlohmann::json expected;
+
+    answer_head head() const { return head(content_encoding); }
+    answer_head head(std::string_view coding) const {
+        return {.content_type = content_type,
+                .content_encoding = coding,
+                .status = status,
+                .upstream_host = host,
+                .path = path,
+                .is_head_request = false};
+    }
+};
+
+inline std::ostream& operator<<(std::ostream& out, const sample& s) { return out << s.name; }
+
+// Everything found, in a form that compares and prints.
+inline nlohmann::json all_of(const usage_facts& f) {
+    const auto number = [](const std::optional<std::int64_t>& n) { return n ? nlohmann::json(*n) : nlohmann::json(); };
+    return {{"provider", f.provider},
+            {"model", f.model},
+            {"finish", f.finish_reason},
+            {"error", f.error_message},
+            {"error_event", f.error_event},
+            {"input_tokens", number(f.input_tokens)},
+            {"cached_tokens", number(f.cached_tokens)},
+            {"cache_write_tokens", number(f.cache_write_tokens)},
+            {"cache_write_1h_tokens", number(f.cache_write_1h_tokens)},
+            {"output_tokens", number(f.output_tokens)},
+            {"reasoning_tokens", number(f.reasoning_tokens)},
+            {"reported_cost_pico", number(f.reported_cost_pico)},
+            {"cached_flag", f.cached_flag ? f.cached_flag_name : std::string()},
+            {"stream", f.stream},
+            {"text_bytes", f.text_bytes},
+            {"uncounted_text_bytes", f.uncounted_text_bytes},
+            {"contradictory", f.contradictory}};
+}
+
+struct outcome {
+    nlohmann::json facts;
+    int first_tokens = 0;  // how often feed() said so
+    int first_token_piece = -1;
+};
+
+inline outcome scan(answer_scanner& scanner, const answer_head& head, const std::vector<std::string_view>& pieces) {
+    outcome result;
+    scanner.begin(head);
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        // A copy of its own for each piece, so that reading outside of it is seen by the address sanitizer.
+        const std::vector<char> piece(pieces[i].begin(), pieces[i].end());
+        if (scanner.feed({piece.data(), piece.size()})) {
+            ++result.first_tokens;
+            if (result.first_token_piece < 0) result.first_token_piece = static_cast<int>(i);
+        }
+    }
+    scanner.finish();
+    result.facts = all_of(scanner.facts());
+    return result;
+}
+
+inline outcome scan(const answer_head& head, const std::vector<std::string_view>& pieces) {
+    answer_scanner scanner;
+    return scan(scanner, head, pieces);
+}
+
+inline std::vector<std::string_view> in_two(std::string_view body, std::size_t at) {
+    return {body.substr(0, at), body.substr(at)};
+}
+
+inline std::vector<std::string_view> byte_by_byte(std::string_view body) {
+    std::vector<std::string_view> pieces;
+    for (std::size_t i = 0; i < body.size(); ++i) pieces.push_back(body.substr(i, 1));
+    return pieces;
+}
+
+inline std::vector<sample> own_samples() {
+    const std::string folder = std::string(AIMETER_SOURCE_DIR) + "/tests/fixtures/provider/";
+    std::vector<sample> samples;
+    for (const auto& row : nlohmann::json::parse(read_file(folder + "manifest.json"))) {
+        samples.push_back({row.at("case"), read_file(folder + row.at("file").get<std::string>()),
+                           row.at("content_type"), "", row.at("host"), row.at("path"), row.at("status"),
+                           row.at("expected")});
+    }
+    return samples;
+}
+
+// Recordings that are not part of this repository; none when they are not there.
+inline std::vector<sample> recorded_samples() {
+    const std::string folder = std::string(AIMETER_SHARED_DIR) + "/data/provider-samples/";
+    std::ifstream manifest(folder + "manifest.jsonl");
+    std::vector<sample> samples;
+    for (std::string line; std::getline(manifest, line);) {
+        const auto row = nlohmann::json::parse(line);
+        const std::string name = row.at("case");
+        const auto& coding = row.at("content_encoding");
+        samples.push_back({name, read_file(folder + name + ".response"), row.at("content_type"),
+                           coding.is_null() ? "" : coding.get<std::string>(), row.at("host"), row.at("path"),
+                           row.at("status"), row});
+    }
+    return samples;
+}
+
+}  // namespace usage_test

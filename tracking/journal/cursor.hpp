@@ -1,0 +1,34 @@
+// A reader over one journal: from segment to segment, frame to frame, and at the end of a dead process's journal its
+// interrupted requests. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tracking/journal/chain.hpp"
+
+namespace tracking::journal {
+
+class cursor final : public reader {
+public:
+    explicit cursor(std::shared_ptr<chain> over) : chain_(std::move(over)) {}
+
+    const journal_id& id() const override { return chain_->id(); }
+    std::size_t read(std::size_t most, std::vector<entry>& into) override;
+    void seek(std::uint64_t sequence) override;
+
+private:
+    bool enter_next();
+    std::size_t read_segment(std::size_t most, std::vector<entry>& into);
+    std::size_t read_interrupted(std::size_t most, std::vector<entry>& into);
+
+    const std::shared_ptr<chain> chain_;
+    std::shared_ptr<segment> at_;
+    segment_view view_;
+    std::uint32_t offset_ = 0;
+    std::uint64_t behind_ = 0;     // end frames up to this one are passed over
+    std::size_t interrupted_ = 0;  // how many were read
+};
+
+}  // namespace tracking::journal

@@ -1,0 +1,86 @@
+#include "tracking/journal/data_lock.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <sstream>
+#include <system_error>
+#include <thread>
+
+namespace tracking::journal {
+namespace {
+
+std::string lock_path(const std::string& data_dir) { return data_dir + "/lock"; }
+
+std::string why(int error) { return std::generic_category().message(error); }
+
+std::string read_all(int fd) {
+    std::string text(64 * 1024, '\0');
+    const ssize_t got = ::pread(fd, text.data(), text.size(), 0);
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return text;
+}
+
+bool make_folder(const std::string& path, int& error) {
+    std::error_code ec;
+    if (std::filesystem::is_directory(path, ec)) return true;
+    const auto parent = std::filesystem::path(path).parent_path();
+    if (!parent.empty()) std::filesystem::create_directories(parent, ec);
+    if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return true;
+    error = errno;
+    return false;
+}
+
+}  // namespace
+
+data_lock::~data_lock() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+std::string data_lock::take(const std::string& data_dir) {
+    int error = 0;
+    if (!make_folder(data_dir, error)) return "data_dir " + data_dir + " cannot be created: " + why(error);
+    fd_ = ::open(lock_path(data_dir).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd_ < 0) return "data_dir " + data_dir + " is not writable: " + why(errno);
+    // A few tries: `aimeter verify` holds the lock for an instant when it asks whether there is a writer.
+    for (int tried = 0; ::flock(fd_, LOCK_EX | LOCK_NB) != 0; ++tried) {
+        if (errno == EINTR) continue;
+        if (errno != EWOULDBLOCK) return "data_dir " + data_dir + " cannot be locked: " + why(errno);
+        if (tried == 5) {
+            const std::string text = read_all(fd_);
+            const std::string pid = text.substr(0, text.find('\n'));
+            return "data_dir " + data_dir + " is locked by another aimeter (pid " + (pid.empty() ? "?" : pid) + ")";
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    name_journals({});
+    return {};
+}
+
+void data_lock::name_journals(const std::vector<journal_id>& own) {
+    std::string text = std::to_string(::getpid()) + "\n";
+    for (const journal_id& id : own) text += to_text(id) + "\n";
+    // What cannot be written here is only missed by messages and by readers without the lock.
+    if (::ftruncate(fd_, 0) == 0) static_cast<void>(::pwrite(fd_, text.data(), text.size(), 0) < 0);
+}
+
+std::vector<std::string> data_lock::journals_being_written(const std::string& data_dir) {
+    std::vector<std::string> names;
+    const int fd = ::open(lock_path(data_dir).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return names;
+    if (::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        std::istringstream lines(read_all(fd));
+        std::string line;
+        std::getline(lines, line);  // the pid
+        while (std::getline(lines, line)) names.push_back(line);
+    }
+    ::close(fd);
+    return names;
+}
+
+}  // namespace tracking::journal

@@ -1,0 +1,302 @@
+// The journals under data_dir/journal: opens, recovers, maintains. Control thread.
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "tracking/clock.hpp"
+#include "tracking/journal/cursor.hpp"
+#include "tracking/journal/data_lock.hpp"
+#include "tracking/journal/own_journal.hpp"
+#include "tracking/journal/recovery.hpp"
+
+namespace tracking::journal {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t notes_max = 100;
+constexpr std::uint64_t segment_bytes_max = 1024ULL * 1024 * 1024;
+
+bool parse_id(std::string_view text, journal_id& id) {
+    if (text.size() != 2 * id.size()) return false;
+    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+    for (std::size_t i = 0; i < id.size(); ++i) {
+        const int high = digit(text[2 * i]);
+        const int low = digit(text[2 * i + 1]);
+        if (high < 0 || low < 0) return false;
+        id[i] = static_cast<std::uint8_t>(high << 4 | low);
+    }
+    return true;
+}
+
+bool random_id(journal_id& id) { return ::getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()); }
+
+class journals_on_disk final : public directory {
+public:
+    journals_on_disk(std::string data_dir, bool read_only) : root_(data_dir + "/journal"), read_only_(read_only) {}
+
+    std::string lock(const std::string& data_dir) { return lock_.take(data_dir); }
+    std::string start_writing(const options& how);
+    void find_others(const std::vector<std::string>& being_written);
+
+    writer& writer_of(std::uint32_t worker) override {
+        assert(worker < own_.size());
+        return own_[worker]->writing();
+    }
+    std::vector<journal_id> journals() const override;
+    bool is_own(const journal_id& id) const override;
+    std::unique_ptr<reader> read(const journal_id& id) override;
+    void maintain(std::int64_t now_ms) override;
+    void shipped(const journal_id& id, std::uint64_t sequence) override;
+    void sync() override;
+    state current() const override;
+
+private:
+    using segments = std::vector<std::shared_ptr<segment>>;
+    void note(std::string text);
+    void drop(const segments& gone, own_journal* of);
+    void expire(std::int64_t now_ms);
+    bool evict();
+    std::shared_ptr<chain> find(const journal_id& id) const;
+    std::vector<std::pair<std::shared_ptr<chain>, own_journal*>> all() const;
+
+    const std::string root_;
+    const bool read_only_;
+    data_lock lock_;
+    std::int64_t keep_ms_ = 0;
+    std::unique_ptr<budget> room_;
+    std::vector<std::unique_ptr<own_journal>> own_;
+    std::vector<std::shared_ptr<chain>> others_;  // of dead processes, oldest first
+    std::uint64_t other_bytes_ = 0;               // when there is no budget: read only
+    std::uint64_t damaged_before_ = 0;            // in journals that are gone
+    std::vector<std::string> notes_;
+    bool syncing_ = false;
+};
+
+std::string journals_on_disk::start_writing(const options& how) {
+    const std::uint64_t smallest = std::uint64_t{2} * how.writers * own_journal::segment_bytes_min;
+    if (how.writers == 0 || how.size < smallest)
+        return "journal.size is too small: " + std::to_string(how.writers) + " workers need at least " +
+               std::to_string(smallest) + " bytes";
+    const std::uint64_t fair =
+        std::max<std::uint64_t>(how.size / (std::uint64_t{4} * how.writers), own_journal::segment_bytes_min);
+    const std::uint64_t wanted = std::min({how.segment_bytes, fair, segment_bytes_max});
+    const auto bytes =
+        static_cast<std::uint32_t>(std::max<std::uint64_t>(wanted, own_journal::segment_bytes_min) / 4096 * 4096);
+    keep_ms_ = how.keep_ms;
+    room_ = std::make_unique<budget>(how.size, how.writers, bytes);
+
+    std::error_code ec;
+    fs::create_directories(root_, ec);
+    if (ec) return "journal folder " + root_ + " cannot be created: " + ec.message();
+    find_others({});
+    std::vector<journal_id> ids;
+    for (std::uint32_t worker = 0; worker < how.writers; ++worker) {
+        journal_id id;
+        if (!random_id(id)) return "no random bits for a journal's name";
+        ids.push_back(id);
+        auto segments = std::make_shared<chain>(id, root_ + "/" + to_text(id), true);
+        own_.push_back(std::make_unique<own_journal>(std::move(segments), worker, bytes, *room_));
+    }
+    lock_.name_journals(ids);
+    for (const auto& each : own_) {
+        int error = 0;
+        // A full disk is no reason not to start: control tries again, and until then losses are counted.
+        if (each->prepare(system_time{}.wall_ms(), error) == own_journal::need::disk && error != ENOSPC &&
+            error != EDQUOT && error != EFBIG)
+            return "journal " + each->segments().folder() +
+                   " is not writable: " + std::generic_category().message(error);
+    }
+    return {};
+}
+
+void journals_on_disk::find_others(const std::vector<std::string>& being_written) {
+    std::error_code ec;
+    for (fs::directory_iterator at(root_, ec), end; !ec && at != end; at.increment(ec)) {
+        journal_id id;
+        const std::string name = at->path().filename().string();
+        if (!parse_id(name, id)) continue;
+        const bool live = std::find(being_written.begin(), being_written.end(), name) != being_written.end();
+        recovered found = recover(id, at->path().string(), read_only_, live);
+        if (!found.note.empty()) note(std::move(found.note));
+        other_bytes_ += found.bytes;
+        if (room_) room_->add(found.bytes);
+        if (!found.segments) continue;
+        // Nothing in it that could be shipped: not worth keeping.
+        const auto& tail = found.segments->dead_tail();
+        if (!read_only_ && tail.last_sequence == 0 && tail.interrupted.empty()) {
+            damaged_before_ += found.segments->damaged();
+            drop(found.segments->evict(false), nullptr);
+            ::rmdir(found.segments->folder().c_str());
+        } else if (!found.segments->gone()) {
+            others_.push_back(std::move(found.segments));
+        }
+    }
+    std::sort(others_.begin(), others_.end(), [](const auto& a, const auto& b) {
+        return std::pair(a->dead_tail().created_ms, a->id()) < std::pair(b->dead_tail().created_ms, b->id());
+    });
+}
+
+std::vector<std::pair<std::shared_ptr<chain>, own_journal*>> journals_on_disk::all() const {
+    std::vector<std::pair<std::shared_ptr<chain>, own_journal*>> list;
+    for (const auto& each : own_) list.emplace_back(each->shared_segments(), each.get());
+    for (const auto& each : others_) list.emplace_back(each, nullptr);
+    return list;
+}
+
+std::vector<journal_id> journals_on_disk::journals() const {
+    std::vector<journal_id> ids;
+    for (const auto& [segments, own] : all()) ids.push_back(segments->id());
+    return ids;
+}
+
+std::shared_ptr<chain> journals_on_disk::find(const journal_id& id) const {
+    for (const auto& [segments, own] : all())
+        if (segments->id() == id) return segments;
+    return nullptr;
+}
+
+bool journals_on_disk::is_own(const journal_id& id) const {
+    const auto found = find(id);
+    return found && found->own();
+}
+
+std::unique_ptr<reader> journals_on_disk::read(const journal_id& id) {
+    auto found = find(id);
+    if (!found) found = std::make_shared<chain>(id, root_ + "/" + to_text(id), false);  // reads as empty
+    return std::make_unique<cursor>(std::move(found));
+}
+
+void journals_on_disk::shipped(const journal_id& id, std::uint64_t sequence) {
+    if (const auto found = find(id)) found->shipped(sequence);
+}
+
+void journals_on_disk::maintain(std::int64_t now_ms) {
+    if (read_only_) return;
+    expire(now_ms);
+    for (const auto& each : own_) {
+        each->tidy();
+        int error = 0;
+        own_journal::need need = each->prepare(now_ms, error);
+        // Keeping shipped records is worth less than losing new ones: `keep` gives way when there is no room.
+        while (need != own_journal::need::nothing && evict()) need = each->prepare(now_ms, error);
+    }
+}
+
+void journals_on_disk::expire(std::int64_t now_ms) {
+    for (const auto& [segments, own] : all()) drop(segments->expire(now_ms, keep_ms_, syncing_), own);
+    std::erase_if(others_, [this](const auto& each) {
+        if (!each->gone()) return false;
+        damaged_before_ += each->damaged();
+        ::rmdir(each->folder().c_str());  // stays when something in it was set aside
+        return true;
+    });
+}
+
+// Removes what has been in Redis longest; false = nothing may go.
+bool journals_on_disk::evict() {
+    std::shared_ptr<chain> oldest;
+    own_journal* owner = nullptr;
+    std::int64_t since = 0;
+    for (const auto& [segments, own] : all()) {
+        const auto longest = segments->shipped_longest();
+        if (!longest || (oldest && *longest >= since)) continue;
+        oldest = segments;
+        owner = own;
+        since = *longest;
+    }
+    if (!oldest) return false;
+    const segments gone = oldest->evict(syncing_);
+    drop(gone, owner);
+    return !gone.empty();
+}
+
+void journals_on_disk::drop(const segments& gone, own_journal* of) {
+    for (const auto& each : gone) {
+        const bool aside = chain::discard(*each);
+        if (aside) note("journal segment " + each->path + " is damaged; it was kept as " + each->path + ".damaged");
+        if (of) {
+            of->forget(*each);
+            if (aside)
+                room_->disown(of->worker(), each->bytes);
+            else
+                room_->give_back(of->worker(), each->bytes);
+        } else if (!aside) {
+            room_->remove(each->bytes);
+        }
+    }
+}
+
+void journals_on_disk::sync() {
+    syncing_ = true;
+    bool new_files = false;
+    for (const auto& [segments, own] : all()) {
+        bool new_file = false;
+        for (const auto& each : segments->segments()) {
+            const std::uint32_t written = each->published.load(std::memory_order_acquire);
+            if (written == each->synced || !flush_file(each->path)) continue;
+            new_file = new_file || each->synced == 0;
+            each->synced = written;
+        }
+        if (!new_file) continue;
+        flush_folder(segments->folder());
+        new_files = true;
+    }
+    if (new_files) flush_folder(root_);
+}
+
+state journals_on_disk::current() const {
+    state now;
+    now.bytes = room_ ? room_->total() : other_bytes_;
+    now.damaged = damaged_before_;
+    now.writable = !own_.empty();
+    for (const auto& [segments, own] : all()) {
+        now.damaged += segments->damaged();
+        if (!own) continue;
+        now.lost += own->writing().lost();
+        now.unprotected += own->writing().unprotected();
+        now.writable = now.writable && !own->writing().full();
+    }
+    now.notes = notes_;
+    return now;
+}
+
+void journals_on_disk::note(std::string text) {
+    if (notes_.size() < notes_max) notes_.push_back(std::move(text));
+}
+
+}  // namespace
+
+std::string to_text(const journal_id& id) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (std::uint8_t byte : id) (text += digits[byte >> 4]) += digits[byte & 15];
+    return text;
+}
+
+std::variant<std::unique_ptr<directory>, std::string> directory::open(const options& how) try {
+    auto made = std::make_unique<journals_on_disk>(how.data_dir, false);
+    std::string wrong = made->lock(how.data_dir);
+    if (wrong.empty()) wrong = made->start_writing(how);
+    if (!wrong.empty()) return wrong;
+    return std::unique_ptr<directory>(std::move(made));
+} catch (const std::exception& e) {
+    return "journal under " + how.data_dir + " cannot be opened: " + e.what();
+}
+
+std::variant<std::unique_ptr<directory>, std::string> directory::open_read_only(const std::string& data_dir) try {
+    std::error_code ec;
+    if (!fs::is_directory(data_dir, ec)) return "data_dir " + data_dir + " does not exist";
+    auto made = std::make_unique<journals_on_disk>(data_dir, true);
+    made->find_others(data_lock::journals_being_written(data_dir));
+    return std::unique_ptr<directory>(std::move(made));
+} catch (const std::exception& e) {
+    return "journal under " + data_dir + " cannot be read: " + e.what();
+}
+
+}  // namespace tracking::journal

@@ -1,0 +1,34 @@
+#include "tracking/price_command.hpp"
+
+#include <ostream>
+
+#include "tracking/record.hpp"
+
+namespace tracking {
+
+int run_price(const conf::pricing_settings& settings, const price_question& question, std::ostream& out,
+              std::ostream& err) {
+    const auto loaded = price_catalogue::load(settings);
+    if (const auto* wrong = std::get_if<std::string>(&loaded)) {
+        err << *wrong << '\n';
+        return 1;
+    }
+    const auto& catalogue = *std::get<std::shared_ptr<const price_catalogue>>(loaded);
+    const bool direct = !question.provider.empty();
+    const std::string& provider = direct ? question.provider : settings.default_provider;
+    const auto quote = catalogue.explain(provider, question.model, question.counts, direct);
+    if (!quote) {
+        err << question.model << ": no price for these tokens in pricing.overrides or the catalogue of "
+            << catalogue.as_of() << ", so such a request is recorded without a cost\n";
+        err << "the nearest models are:\n";
+        for (const std::string& name : catalogue.nearest(question.model, 5)) err << "    " << name << '\n';
+        return 1;
+    }
+    out << "price          " << quote->price_id << '\n';
+    out << "catalogue of   " << catalogue.as_of() << '\n';
+    out << quote->explanation;
+    out << "total          " << usd_text(quote->nano) << " USD\n";
+    return 0;
+}
+
+}  // namespace tracking

@@ -1,0 +1,234 @@
+#!lua
+-- Applies one batch of one journal: compare-and-set on the journal's position, then both streams, all counters and
+-- the new position. Everything that could fail is read and checked first; from the first write on nothing can.
+-- A script that fails half-way would keep its earlier writes.
+--
+-- KEYS: every key that the batch touches; the first six are meta, journals, usage stream, analytics stream, total
+-- and checkpoints. ARGV[1]: the batch in MessagePack (batch.cpp packs it).
+-- Returns {'ok', last}, or with nothing applied {'position', held}, {'dataset', held}, or an error naming the key.
+
+local call, try = redis.call, redis.pcall
+local format, floor = string.format, math.floor
+local meta, journals, usage, analytics, total, checkpoints =
+    KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local journal, prev, last, dataset, maxlen, step, errors_max, fields,
+    shapes, entries, count, hashes, texts, zsets, errors, actives = unpack(cmsgpack.unpack(ARGV[1]))
+
+-- A user whose rights end in the middle would leave half a batch.
+for _, command in ipairs({'XADD', 'XTRIM', 'HSET', 'HINCRBY', 'ZADD', 'SADD', 'PFADD', 'RPUSH', 'LPOP', 'EXPIREAT'}) do
+    if not redis.acl_check_cmd(command, usage, '1', '1', '1') then
+        return redis.error_reply('NOPERM this user has no permission to run ' .. command)
+    end
+end
+
+local problem
+local function refuse(key, text)
+    problem = problem or redis.error_reply('WRONGTYPE the key ' .. key .. ' ' .. text)
+end
+-- The key's type, after a check that it is the wanted one or none.
+local function check(key, wanted)
+    local kind = call('TYPE', key).ok
+    if kind ~= wanted and kind ~= 'none' then refuse(key, 'holds a ' .. kind .. ' where a ' .. wanted .. ' belongs') end
+    return kind
+end
+
+---- Is this batch the next one, of this data set?
+local held = try('HMGET', journals, journal)
+local set_id = try('HMGET', meta, 'dataset', 'trimmedEntries')
+if held.err then return redis.error_reply('WRONGTYPE the key ' .. journals .. ' holds no hash') end
+if set_id.err then return redis.error_reply('WRONGTYPE the key ' .. meta .. ' holds no hash') end
+if (set_id[1] or '') ~= dataset then return {'dataset', set_id[1] or ''} end
+if (held[1] or '0') ~= prev then return {'position', held[1] or '0'} end
+
+---- Read and check: streams
+local function last_id(key)
+    if check(key, 'stream') ~= 'stream' then return 0, 0 end
+    local info = call('XINFO', 'STREAM', key)
+    for i = 1, 40, 2 do
+        if info[i] == 'last-generated-id' then
+            local ms, seq = string.match(info[i + 1], '^(%d+)-(%d+)$')
+            return tonumber(ms), tonumber(seq)
+        end
+    end
+end
+local ms, seq = last_id(usage)
+local other_ms, other_seq = last_id(analytics)
+if other_ms > ms or (other_ms == ms and other_seq > seq) then ms, seq = other_ms, other_seq end
+local now = call('TIME')
+local now_ms = now[1] * 1000 + floor(now[2] / 1000)
+if now_ms > ms then ms, seq = now_ms, -1 end
+if seq > 1e15 then ms, seq = ms + 1, -1 end  -- ids count on from the last one when Redis's clock stepped back
+check(checkpoints, 'list')
+
+---- Read and check: hashes. Sums of up to 15 digits are exact in Lua's doubles, longer ones go through HINCRBY.
+local writes, written, increments, sets = {}, 0, {}, {}
+local function join(set, label, expire)
+    local of = sets[set]
+    if not of then
+        of = {'SADD', set, fresh = check(set, 'set') == 'none' and expire}
+        sets[set] = of
+    end
+    of[#of + 1] = label
+end
+local function add_up(key, field, old, by)
+    if not string.match(old, '^-?%d+$') then return refuse(key, 'has a field ' .. field .. ' that is no integer') end
+    if #old <= 15 and type(by) == 'number' then return format('%d', old + by) end
+    local sum = tonumber(old) + tonumber(by)
+    if sum > 9.2e18 then return '9223372036854775807' end
+    if sum < -9.2e18 then return '-9223372036854775808' end
+    increments[#increments + 1] = {'HINCRBY', key, field, type(by) == 'number' and format('%d', by) or by}
+end
+local at, size = 1, #hashes
+while at <= size and not problem do
+    local key, expire, set, label, n = KEYS[hashes[at]], hashes[at + 1], hashes[at + 2], hashes[at + 3], hashes[at + 4]
+    local get = {'HMGET', key}
+    for i = 1, n do
+        local field = hashes[at + 3 + 2 * i]
+        get[i + 2] = fields[field] or field
+    end
+    local old = try(unpack(get, 1, n + 2))
+    if old.err then
+        refuse(key, 'holds no hash')
+        break
+    end
+    local write, w, new = {'HSET', key}, 2, true
+    for i = 1, n do
+        local was, by = old[i], hashes[at + 4 + 2 * i]
+        local value
+        if was then
+            new = false
+            value = add_up(key, get[i + 2], was, by)
+        else
+            value = type(by) == 'number' and format('%d', by) or by
+        end
+        if value then
+            write[w + 1], write[w + 2] = get[i + 2], value
+            w = w + 2
+        end
+    end
+    if new and fields[hashes[at + 5]] then  -- a new bucket shows every counter
+        local sums = {}
+        for i = 3, w, 2 do sums[write[i]] = write[i + 1] end
+        for i, field in ipairs(fields) do write[1 + 2 * i], write[2 + 2 * i] = field, sums[field] or '0' end
+        w = 2 + 2 * #fields
+    end
+    if w > 2 then
+        written = written + 1
+        write.size, write.expire = w, new and expire
+        writes[written] = write
+    end
+    if new and set > 0 then join(KEYS[set], label, expire) end
+    at = at + 5 + 2 * n
+end
+
+---- Read and check: sorted sets
+local function score(value) return value < 1e15 and format('%d', value) or format('%.17g', value) end
+at, size = 1, #zsets
+while at <= size and not problem do
+    local key, expire, n = KEYS[zsets[at]], zsets[at + 1], zsets[at + 2]
+    local new = check(key, 'zset') == 'none'
+    local write = {'ZADD', key, size = 2 + 2 * n, expire = new and expire}
+    local get = {'ZMSCORE', key}
+    for i = 1, n do get[i + 2] = zsets[at + 1 + 2 * i] end
+    local old = not new and not problem and call(unpack(get, 1, n + 2)) or {}
+    for i = 1, n do
+        write[1 + 2 * i] = score((tonumber(old[i]) or 0) + tonumber(zsets[at + 2 + 2 * i]))
+        write[2 + 2 * i] = get[i + 2]
+    end
+    written = written + 1
+    writes[written] = write
+    at = at + 3 + 2 * n
+end
+at, size = 1, #errors
+while at <= size and not problem do
+    local key, expire, n = KEYS[errors[at]], errors[at + 1], errors[at + 2]
+    local new = check(key, 'zset') == 'none'
+    if problem then break end
+    local members, sums = call('ZCARD', key), {}
+    for i = 1, n do
+        local message, by = errors[at + 1 + 2 * i], errors[at + 2 + 2 * i]
+        local old = call('ZSCORE', key, message)
+        if not old and not sums[message] then
+            if members >= errors_max then message = 'other' else members = members + 1 end
+        end
+        sums[message] = (sums[message] or tonumber(call('ZSCORE', key, message) or 0)) + by
+    end
+    for message, sum in pairs(sums) do
+        written = written + 1
+        writes[written] = {'ZADD', key, score(sum), message, size = 4, expire = new and expire}
+    end
+    at = at + 3 + 2 * n
+end
+
+---- Read and check: HyperLogLogs
+at, size = 1, #actives
+while at <= size and not problem do
+    local key, expire, n = KEYS[actives[at]], actives[at + 1], actives[at + 2]
+    local kind = check(key, 'string')
+    if kind == 'string' and call('GETRANGE', key, 0, 3) ~= 'HYLL' then refuse(key, 'holds no HyperLogLog') end
+    local write = {'PFADD', key, size = 2 + n, expire = kind == 'none' and expire}
+    for i = 1, n do write[2 + i] = actives[at + 2 + i] end
+    written = written + 1
+    writes[written] = write
+    at = at + 3 + n
+end
+if problem then return problem end
+
+---- Write: both streams, entry by entry with the same id
+for _, shape in ipairs(shapes) do  -- the commands with names in place; an entry fills in its values
+    local names, picks = shape[1], shape[2]
+    local whole, brief = {'XADD', usage}, {'XADD', analytics, '', 'event', 'ai_generation'}
+    for k, name in ipairs(names) do whole[2 + 2 * k] = name end
+    for j = 1, #picks, 2 do brief[5 + j] = picks[j] end
+    shape.names, shape.whole, shape.brief, shape.picks = #names, whole, brief, picks
+end
+local id
+at, size = 1, #entries
+while at <= size do
+    local shape = shapes[entries[at]]
+    local n, whole, brief, picks = shape.names, shape.whole, shape.brief, shape.picks
+    seq = seq + 1
+    id = format('%d-%d', ms, seq)
+    whole[3], brief[3] = id, id
+    for k = 1, n do whole[3 + 2 * k] = entries[at + k] end
+    for j = 1, #picks, 2 do brief[6 + j] = entries[at + picks[j + 1]] end
+    call(unpack(whole, 1, 3 + 2 * n))
+    call(unpack(brief, 1, 5 + #picks))
+    at = at + 1 + n
+end
+
+---- Write: counters
+for i = 1, written do
+    local write = writes[i]
+    call(unpack(write, 1, write.size))
+    if write.expire and write.expire ~= 0 then call('EXPIREAT', write[2], write.expire) end
+end
+for _, increment in ipairs(increments) do call(unpack(increment)) end
+for i = 1, #texts, 3 do call('HSET', KEYS[texts[i]], texts[i + 1], texts[i + 2]) end
+for set, members in pairs(sets) do
+    call(unpack(members))
+    if members.fresh and members.fresh ~= 0 then call('EXPIREAT', set, members.fresh) end
+end
+
+---- Write: a checkpoint every `step` entries, and streams trimmed to checkpoints only, so that verify adds up
+local sum = call('HMGET', total, 'requests', 'costNanoUsd')
+local reached = tonumber(sum[1])
+if floor((reached - count) / step) ~= floor(reached / step) then
+    call('RPUSH', checkpoints, id .. ' ' .. sum[1] .. ' ' .. (sum[2] or '0'))
+end
+local trimmed = tonumber(set_id[2] or 0) or 0
+for _ = 1, 4 do
+    if maxlen == 0 or reached - trimmed <= maxlen then break end
+    local checkpoint = call('LPOP', checkpoints)
+    if not checkpoint then break end
+    local to_ms, to_seq, upto, cost = string.match(checkpoint, '^(%d+)-(%d+) (%d+) (-?%d+)$')
+    if not upto then break end
+    local first_kept = to_ms .. '-' .. format('%d', to_seq + 1)
+    call('XTRIM', usage, 'MINID', first_kept)
+    call('XTRIM', analytics, 'MINID', first_kept)
+    call('HSET', meta, 'trimmedTo', to_ms .. '-' .. to_seq, 'trimmedEntries', upto, 'trimmedCostNanoUsd', cost)
+    trimmed = tonumber(upto)
+end
+
+call('HSET', journals, journal, last)
+return {'ok', last}

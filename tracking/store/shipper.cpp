@@ -1,0 +1,371 @@
+#include "tracking/store/shipper.hpp"
+
+#include <openssl/evp.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <map>
+
+#include "tracking/store/data_set.hpp"
+#include "tracking/store/lane.hpp"
+#include "tracking/store/scripts.hpp"
+
+namespace tracking::store {
+
+namespace net = boost::asio;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto as_result = net::as_tuple(net::use_awaitable);
+
+constexpr milliseconds tick_pause{5};         // nobody wakes the shipper: it looks by itself
+constexpr milliseconds linger{50};            // a few records wait for more, so that a batch is worth its price
+constexpr std::size_t ship_at_once = 500;     // records that wait for nothing
+constexpr std::size_t batch_records = 2'000;  // most of one batch
+constexpr milliseconds command_deadline{5'000};
+constexpr milliseconds connect_deadline{2'000};
+constexpr milliseconds pause_min{50}, pause_max{2'000};
+constexpr milliseconds look_ahead_pause{100};
+constexpr std::size_t look_ahead_records = 5'000;
+
+milliseconds longer(milliseconds pause) { return std::clamp(pause * 2, pause_min, pause_max); }
+
+std::string sha1_hex(std::string_view text) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha1(), nullptr);
+    std::string hex;
+    for (unsigned i = 0; i < size; ++i) {
+        hex += "0123456789abcdef"[digest[i] >> 4];
+        hex += "0123456789abcdef"[digest[i] & 15];
+    }
+    return hex;
+}
+
+std::uint64_t sequence_in(std::string_view text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+// Errors after which another connection may reach a Redis that can do what this one cannot.
+bool wants_new_connection(std::string_view error) {
+    return error.starts_with("READONLY") || error.starts_with("NOAUTH") || error.starts_with("MASTERDOWN");
+}
+
+}  // namespace
+
+struct shipper::impl {
+    explicit impl(parts with)
+        : part(std::move(with)),
+          keys(part.settings.redis.prefix),
+          nap(part.executor),
+          tick_timer(part.executor),
+          flush_timer(part.executor) {}
+
+    net::awaitable<void> ship();
+    net::awaitable<void> tick();
+    net::awaitable<bool> open_up();
+    net::awaitable<bool> ask_positions();
+    net::awaitable<bool> pass();
+    net::awaitable<bool> send(lane& of);
+    net::awaitable<std::variant<reply, redis_error>> apply(lane& of);
+    net::awaitable<void> sleep(net::steady_timer& on, milliseconds pause);
+
+    bool take_answer(lane& of, const reply& answer);
+    void refuse(lane& of, const std::string& why);
+    void lose_connection(const std::string& why);
+    void tell(const std::string& state, bool good);
+    void note_data_set(const data_set& found);
+    bool due(const lane& of, steady_clock::time_point now) const;
+    std::size_t batch_most() const;
+
+    parts part;
+    key_names keys;
+    net::steady_timer nap, tick_timer, flush_timer;
+    std::unique_ptr<redis_client> redis;
+    bool ready = false;  // connected, agreed on the data set, positions known
+    bool stopping = false, flushing = false;
+    bool eviction_noted = false;
+    milliseconds pause{0};
+    std::string address;  // without credentials
+    std::string dataset;
+    std::map<journal::journal_id, std::unique_ptr<lane>> lanes;
+    std::uint64_t clean_passes = 0;  // passes that found every journal shipped to its end
+    shipper_state state{.connected = false, .redis = "not connected yet"};
+    const std::string script_sha = sha1_hex(apply_script);
+};
+
+// One log line for each change of what there is to say, never one per try or record.
+void shipper::impl::tell(const std::string& text, bool good) {
+    if (state.redis == text) return;
+    state.redis = text;
+    if (good) {
+        spdlog::info("redis: {} to {}", text, address);
+    } else {
+        spdlog::warn("redis: {}; records wait in the journal", text);
+    }
+}
+
+net::awaitable<void> shipper::impl::sleep(net::steady_timer& on, milliseconds length) {
+    on.expires_after(length);
+    co_await on.async_wait(as_result);
+}
+
+void shipper::impl::lose_connection(const std::string& why) {
+    ready = false;
+    state.connected = false;
+    if (redis) redis->close();
+    if (!stopping) tell(why, false);
+}
+
+// ---- Connecting ----------------------------------------------------------------------------------------------------
+
+void shipper::impl::note_data_set(const data_set& found) {
+    dataset = found.id;
+    const std::string known = last_data_set(part.data_set_file);
+    if (known == found.id) return;
+    if (!known.empty()) {
+        spdlog::warn(
+            "redis: this is another data set than the one last seen (flushed or replaced?); what the journal still "
+            "keeps is shipped again");
+    }
+    keep_data_set(part.data_set_file, found.id);
+}
+
+net::awaitable<bool> shipper::impl::open_up() {
+    auto url = redis_url::parse(part.redis_url());
+    if (const auto* wrong = std::get_if<std::string>(&url)) {
+        lose_connection(*wrong);
+        co_return false;
+    }
+    address = std::get<redis_url>(url).text;
+    redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)));
+    const auto connected = co_await redis->connect(connect_deadline);
+    if (const auto* error = std::get_if<redis_error>(&connected)) {
+        lose_connection(error->what);
+        co_return false;
+    }
+    const auto agreed = co_await agree_on_data_set(*redis, keys, part.settings.timezone);
+    if (const auto* no = std::get_if<data_set_refused>(&agreed)) {
+        if (no->for_good) pause = pause_max;
+        lose_connection(no->what);
+        co_return false;
+    }
+    const auto& found = std::get<data_set>(agreed);
+    note_data_set(found);
+    if (found.evicts && !eviction_noted) {
+        eviction_noted = true;
+        spdlog::warn("redis: maxmemory-policy is not noeviction: Redis may drop counters when its memory is full");
+    }
+    co_return co_await ask_positions();
+}
+
+// Redis says how far each journal is applied, and that is where each goes on: after a lost answer, a crash on either
+// side, or a Redis that came back from an older state alike.
+net::awaitable<bool> shipper::impl::ask_positions() {
+    const auto ids = part.journals.journals();
+    command ask{"HMGET", keys.journals()};
+    for (const auto& id : ids) ask.push_back(journal::to_text(id));
+    std::vector<std::uint64_t> positions(ids.size());
+    if (!ids.empty()) {
+        const std::vector<command> commands{std::move(ask)};
+        const auto asked = co_await redis->pipeline(commands, command_deadline);
+        if (const auto* error = std::get_if<redis_error>(&asked)) {
+            lose_connection(error->what);
+            co_return false;
+        }
+        const reply& answer = std::get<std::vector<reply>>(asked).front();
+        if (answer.is_error() || answer.elements.size() != ids.size()) {
+            lose_connection(answer.is_error() ? answer.text : "positions could not be read");
+            co_return false;
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) positions[i] = sequence_in(answer.elements[i].text);
+    }
+    std::erase_if(lanes, [&](const auto& one) { return std::find(ids.begin(), ids.end(), one.first) == ids.end(); });
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        auto& of = lanes[ids[i]];
+        if (of && of->ended() && of->position() == positions[i]) continue;
+        if (!of) of = std::make_unique<lane>(part.journals, ids[i], keys, part.when);
+        of->go_on_from(positions[i]);
+        part.journals.shipped(ids[i], positions[i]);
+    }
+    co_return true;
+}
+
+// ---- Shipping ------------------------------------------------------------------------------------------------------
+
+// A stream that keeps few entries is trimmed to checkpoints between batches, so its batches are small.
+std::size_t shipper::impl::batch_most() const {
+    const auto maxlen = part.settings.redis.stream_maxlen;
+    return maxlen == 0 ? batch_records : std::clamp<std::size_t>(maxlen / 10, 1, batch_records);
+}
+
+bool shipper::impl::due(const lane& of, steady_clock::time_point now) const {
+    if (of.waiting() == 0 || now < of.retry_at) return false;
+    return flushing || of.waiting() >= std::min(ship_at_once, batch_most()) || now - of.waiting_since() >= linger;
+}
+
+net::awaitable<std::variant<reply, redis_error>> shipper::impl::apply(lane& of) {
+    const batch& next = of.next_batch(batch_most());
+    batch::target to{script_sha, true, dataset, part.settings.redis.stream_maxlen};
+    std::vector<command> commands{next.apply(to)};
+    auto sent = co_await redis->pipeline(commands, command_deadline);
+    if (const auto* error = std::get_if<redis_error>(&sent)) co_return *error;
+    if (std::get<std::vector<reply>>(sent).front().text.starts_with("NOSCRIPT")) {
+        to = {std::string(apply_script), false, dataset, part.settings.redis.stream_maxlen};
+        commands.front() = next.apply(to);
+        sent = co_await redis->pipeline(commands, command_deadline);
+        if (const auto* error = std::get_if<redis_error>(&sent)) co_return *error;
+    }
+    co_return std::move(std::get<std::vector<reply>>(sent).front());
+}
+
+void shipper::impl::refuse(lane& of, const std::string& why) {
+    ++state.refused;
+    if (wants_new_connection(why)) return lose_connection(why);
+    of.retry_pause = longer(of.retry_pause);
+    of.retry_at = steady_clock::now() + of.retry_pause;
+    tell(why, false);
+}
+
+// True when the batch was applied.
+bool shipper::impl::take_answer(lane& of, const reply& answer) {
+    if (answer.kind != reply::type::array || answer.elements.size() != 2) {
+        refuse(of, answer.is_error() ? answer.text : "an answer that no batch asks for");
+        return false;
+    }
+    const std::string& what = answer.elements[0].text;
+    const std::string& value = answer.elements[1].text;
+    if (what == "ok") {
+        const auto count = of.next_batch(batch_most()).records();
+        of.applied();
+        part.journals.shipped(of.id(), of.position());
+        state.shipped += count;
+        ++state.batches;
+        pause = milliseconds{0};
+        return true;
+    }
+    if (what == "position") {
+        spdlog::info("redis: journal {} goes on behind {}, where Redis has it (not {})", journal::to_text(of.id()),
+                     value, of.position());
+        of.go_on_from(sequence_in(value));
+        return false;
+    }
+    lose_connection("the data set was flushed or replaced");
+    return false;
+}
+
+net::awaitable<bool> shipper::impl::send(lane& of) {
+    const auto answer = co_await apply(of);
+    if (const auto* error = std::get_if<redis_error>(&answer)) {
+        lose_connection(error->what);
+        co_return false;
+    }
+    co_return take_answer(of, std::get<reply>(answer));
+}
+
+// One look at every journal. True = something was applied, so look again at once.
+net::awaitable<bool> shipper::impl::pass() {
+    bool moved = false, clean = true, refused = false;
+    for (auto& [id, of] : lanes) {
+        if (stopping || !ready) co_return moved;
+        of->read(batch_most(), steady_clock::now());
+        if (due(*of, steady_clock::now())) moved |= co_await send(*of);
+        clean &= of->waiting() == 0;
+        refused |= of->retry_at != steady_clock::time_point{};
+    }
+    if (clean && !moved) ++clean_passes;
+    if (ready && !refused && (clean || moved)) tell("connected", true);
+    co_return moved;
+}
+
+net::awaitable<void> shipper::impl::ship() {
+    for (const auto& id : part.journals.journals()) {  // so that their lag is seen before Redis is
+        if (part.journals.is_own(id)) lanes[id] = std::make_unique<lane>(part.journals, id, keys, part.when);
+    }
+    while (!stopping) {
+        if (!ready) {
+            ready = state.connected = co_await open_up();
+            if (!ready) {
+                pause = longer(pause);
+                if (!stopping) co_await sleep(nap, pause);
+                continue;
+            }
+        }
+        const bool moved = co_await pass();
+        if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
+        if (ready && !moved && !stopping) co_await sleep(nap, tick_pause);
+    }
+    lose_connection("stopped");
+    state.redis = "stopped";
+}
+
+// Keeps the journals' house in order whatever Redis does.
+net::awaitable<void> shipper::impl::tick() {
+    auto next_sync = steady_clock::now();
+    auto next_look = steady_clock::now();
+    while (!stopping) {
+        const auto now = steady_clock::now();
+        part.journals.maintain(part.clock.wall_ms());
+        if (part.settings.journal.sync && now >= next_sync) {
+            part.journals.sync();
+            next_sync = now + *part.settings.journal.sync;
+        }
+        if (now >= next_look) {
+            next_look = now + look_ahead_pause;
+            for (auto& [id, of] : lanes) {
+                if (!ready || of->waiting() >= batch_most() || of->retry_pause.count() > 0) {
+                    of->look_ahead(look_ahead_records);
+                }
+            }
+        }
+        co_await sleep(tick_timer, tick_pause);
+    }
+}
+
+// ---- The face ------------------------------------------------------------------------------------------------------
+
+shipper::shipper(parts with) : impl_(std::make_shared<impl>(std::move(with))) {}
+shipper::~shipper() { stop(); }
+
+net::awaitable<void> shipper::run() {
+    using namespace net::experimental::awaitable_operators;
+    const auto self = impl_;  // shared: run() may outlive the shipper for a moment
+    co_await (self->ship() && self->tick());
+}
+
+net::awaitable<bool> shipper::flush(milliseconds deadline) {
+    const auto self = impl_;
+    const auto end = steady_clock::now() + deadline;
+    const auto wanted = self->clean_passes + 2;  // the pass under way may have looked before the last append
+    self->flushing = true;
+    self->nap.cancel();
+    while (!self->stopping && self->clean_passes < wanted && steady_clock::now() < end) {
+        co_await self->sleep(self->flush_timer, milliseconds{2});
+    }
+    self->flushing = false;
+    co_return self->clean_passes >= wanted;
+}
+
+void shipper::stop() {
+    impl_->stopping = true;
+    impl_->nap.cancel();
+    impl_->tick_timer.cancel();
+    if (impl_->redis) impl_->redis->close();
+}
+
+shipper_state shipper::current() const {
+    shipper_state now = impl_->state;
+    for (const auto& [id, of] : impl_->lanes) now.lag += of->lag();
+    return now;
+}
+
+}  // namespace tracking::store

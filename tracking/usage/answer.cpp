@@ -1,0 +1,145 @@
+// The chain through which an answer's bytes go: decoder, then by the body's form either the event stream or straight,
+// then the JSON scanner, then the findings.
+#include "tracking/usage/answer.hpp"
+
+#include "tracking/usage/body_form.hpp"
+#include "tracking/usage/byte_scan.hpp"
+#include "tracking/usage/decoder.hpp"
+#include "tracking/usage/event_stream.hpp"
+#include "tracking/usage/findings.hpp"
+#include "tracking/usage/json_scanner.hpp"
+#include "tracking/usage/names.hpp"
+
+namespace tracking::usage {
+
+struct answer_scanner::impl final : decoded_sink, event_sink {
+    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this) {
+        known_host.reserve(known_limit);
+        known_path.reserve(known_limit);
+    }
+
+    void begin(const answer_head& head) noexcept {
+        found.begin(head.status);
+        facts.provider.assign(provider_of(head));
+        sniffer.begin(head.content_type);
+        scanner.reset();
+        events.reset();
+        data = event_data::unknown;
+        blanks = 0;
+        json_lines = is_json_lines(head.content_type);
+        form = body_form::undecided;
+        // A HEAD answer describes a body that never comes.
+        if (!decoding.begin(head.content_encoding) || head.is_head_request) form = body_form::unreadable;
+    }
+
+    // The answers of a worker mostly come from one host, and to few paths.
+    std::string_view provider_of(const answer_head& head) noexcept {
+        if (head.upstream_host != known_host || head.path != known_path) {
+            known_provider = provider_of_host(head.upstream_host);
+            if (known_provider.empty()) known_provider = provider_of_path(head.path);
+            known_host.assign(head.upstream_host.substr(0, known_limit));
+            known_path.assign(head.path.substr(0, known_limit));
+        }
+        return known_provider;
+    }
+
+    void feed(std::string_view piece) noexcept {
+        if (form != body_form::unreadable && !decoding.feed(piece, *this)) form = body_form::unreadable;
+    }
+
+    void on_decoded(std::string_view piece) noexcept override {
+        if (form == body_form::undecided) {
+            form = sniffer.look(piece);
+            if (form == body_form::undecided) return;
+            pass_on(sniffer.held());
+        }
+        pass_on(piece);
+    }
+
+    void pass_on(std::string_view piece) noexcept {
+        if (piece.empty()) return;
+        switch (form) {
+            case body_form::json:
+                scanner.feed(piece);
+                break;
+            case body_form::events:
+                events.feed(piece);
+                break;
+            case body_form::text:
+                found.on_plain_text(piece);
+                break;
+            default:
+                break;
+        }
+    }
+
+    // An event's data is JSON, or text as it is (`data: Hello`).
+    void on_event_data(std::string_view piece) noexcept override {
+        if (data == event_data::unknown) {
+            const char* first = skip_blank(piece.data(), piece.data() + piece.size());
+            if (first == piece.data() + piece.size()) {
+                blanks += piece.size();
+                return;
+            }
+            data = *first == '{' || *first == '[' || *first == '"' ? event_data::json : event_data::text;
+        }
+        if (data == event_data::json) {
+            scanner.feed(piece);
+        } else {
+            found.on_plain_text(piece, blanks);
+            blanks = 0;
+        }
+    }
+
+    void on_event_end(std::string_view name) noexcept override {
+        found.end_event(name);
+        scanner.reset();
+        data = event_data::unknown;
+        blanks = 0;
+    }
+
+    void finish() noexcept {
+        if (form == body_form::undecided) {
+            form = sniffer.give_up();
+            pass_on(sniffer.held());
+        }
+        if (form == body_form::events) events.finish();
+        found.conclude();
+        facts.stream = form == body_form::events || json_lines || found.has_array_of_chunks() ||
+                       (found.documents() > 1 && !found.in_array());
+    }
+
+    enum class event_data : std::uint8_t { unknown, json, text };
+
+    static constexpr std::size_t known_limit = 256;  // longer ones are looked at each time
+
+    usage_facts facts;
+    findings found;
+    json_scanner scanner;
+    event_stream events;
+    body_sniffer sniffer;
+    decoder decoding;
+    body_form form = body_form::unreadable;
+    event_data data = event_data::unknown;
+    std::size_t blanks = 0;  // white space before it could be told what an event's data is
+    bool json_lines = false;
+    std::string known_host;
+    std::string known_path;
+    std::string_view known_provider;
+};
+
+answer_scanner::answer_scanner() : impl_(std::make_unique<impl>()) {}
+answer_scanner::~answer_scanner() = default;
+
+void answer_scanner::begin(const answer_head& head) noexcept { impl_->begin(head); }
+
+bool answer_scanner::feed(std::string_view piece) noexcept {
+    impl_->feed(piece);
+    return impl_->found.take_first_token();
+}
+
+void answer_scanner::finish() noexcept { impl_->finish(); }
+
+const usage_facts& answer_scanner::facts() const noexcept { return impl_->facts; }
+
+}  // namespace tracking::usage

@@ -1,0 +1,218 @@
+#include "tracking/usage/names.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "tracking/usage/answer.hpp"
+#include "tracking/usage/ascii.hpp"
+#include "tracking/usage/utf8.hpp"
+
+namespace tracking::usage {
+
+namespace {
+
+struct host_rule {
+    std::string_view end;  // the host, or what it ends in when this begins with '.' or '-'
+    std::string_view provider;
+};
+
+constexpr auto hosts = std::to_array<host_rule>({
+    {"api.openai.com", "openai"},
+    {".api.openai.com", "openai"},  // eu.api.openai.com
+    {"api.anthropic.com", "anthropic"},
+    {"generativelanguage.googleapis.com", "gemini"},
+    {"aiplatform.googleapis.com", "vertex"},
+    {"-aiplatform.googleapis.com", "vertex"},
+    {".aiplatform.googleapis.com", "vertex"},
+    {".openai.azure.com", "azure"},
+    {".openai.azure.us", "azure"},
+    {".services.ai.azure.com", "azure"},
+    {".cognitiveservices.azure.com", "azure"},
+    {".models.ai.azure.com", "azure"},
+    {".inference.ai.azure.com", "azure"},
+    {"api.mistral.ai", "mistral"},
+    {"codestral.mistral.ai", "mistral"},
+    {"api.groq.com", "groq"},
+    {"api.cohere.com", "cohere"},
+    {"api.cohere.ai", "cohere"},
+    {"openrouter.ai", "openrouter"},
+    {"api.x.ai", "xai"},
+    {".api.x.ai", "xai"},
+    {"api.deepseek.com", "deepseek"},
+    {"api.perplexity.ai", "perplexity"},
+    {"api.together.xyz", "together"},
+    {"api.together.ai", "together"},
+    {"api.voyageai.com", "voyage"},
+    {"api.moonshot.ai", "moonshot"},
+    {"api.moonshot.cn", "moonshot"},
+    {"api.fireworks.ai", "fireworks"},
+    {"api.cerebras.ai", "cerebras"},
+    {"api.deepinfra.com", "deepinfra"},
+    {"api.sambanova.ai", "sambanova"},
+    {"api.novita.ai", "novita"},
+    {"api.minimax.io", "minimax"},
+    {"api.z.ai", "zai"},
+    {"dashscope.aliyuncs.com", "dashscope"},
+    {"dashscope-intl.aliyuncs.com", "dashscope"},
+    {"ai-gateway.vercel.sh", "vercel_ai_gateway"},
+});
+
+bool matches(std::string_view host, std::string_view rule) noexcept {
+    const bool suffix = rule[0] == '.' || rule[0] == '-';
+    return suffix ? host.size() > rule.size() && ends_with_word(host, rule) : same_word(host, rule);
+}
+
+bool is_bedrock(std::string_view host) noexcept {
+    const bool runtime = starts_with_word(host, "bedrock-runtime.") || starts_with_word(host, "bedrock-runtime-fips.");
+    return runtime && (ends_with_word(host, ".amazonaws.com") || ends_with_word(host, ".amazonaws.com.cn") ||
+                       ends_with_word(host, ".api.aws"));
+}
+
+struct host_port {
+    std::string_view host;
+    std::string_view port;
+};
+
+host_port split_port(std::string_view authority) noexcept {
+    host_port parts{authority, {}};
+    const std::size_t colon = authority.rfind(':');
+    const std::size_t bracket = authority.rfind(']');
+    if (colon != std::string_view::npos && (bracket == std::string_view::npos || bracket < colon)) {
+        parts = {authority.substr(0, colon), authority.substr(colon + 1)};
+    }
+    if (parts.host.ends_with('.')) parts.host.remove_suffix(1);
+    return parts;
+}
+
+int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char l = lower(c);
+    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+// Decodes %XX of a part of a path into a buffer of at most `room` bytes.
+template <std::size_t room>
+std::string_view percent_decoded(std::string_view from, std::array<char, room>& to) noexcept {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < from.size() && size < room; ++i) {
+        const bool coded =
+            from[i] == '%' && i + 2 < from.size() && hex_value(from[i + 1]) >= 0 && hex_value(from[i + 2]) >= 0;
+        to[size++] = coded ? static_cast<char>(hex_value(from[i + 1]) * 16 + hex_value(from[i + 2])) : from[i];
+        if (coded) i += 2;
+    }
+    return {to.data(), size};
+}
+
+// Operations are short; what a longer last segment says is none of them.
+using operation_buffer = std::array<char, 64>;
+
+// The path's last segment, percent-decoded, and what stands before it.
+struct tail {
+    std::string_view before;  // without the slash
+    std::string_view last;
+};
+
+tail split_tail(std::string_view path, operation_buffer& buffer) noexcept {
+    while (path.ends_with('/')) path.remove_suffix(1);
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos) return {{}, percent_decoded(path, buffer)};
+    const std::string_view last = path.substr(slash + 1);
+    if (last.size() >= buffer.size() * 3) return {path.substr(0, slash), {}};
+    return {path.substr(0, slash), percent_decoded(last, buffer)};
+}
+
+// The segment that follows `marker`.
+std::string_view segment_after(std::string_view path, std::string_view marker) noexcept {
+    const std::size_t at = path.rfind(marker);
+    if (at == std::string_view::npos) return {};
+    const std::string_view rest = path.substr(at + marker.size());
+    return rest.substr(0, rest.find('/'));
+}
+
+bool is_bedrock_verb(std::string_view last) noexcept {
+    static constexpr std::array<std::string_view, 5> verbs{"invoke", "converse", "converse-stream",
+                                                           "invoke-with-response-stream", "count-tokens"};
+    return std::ranges::find(verbs, last) != verbs.end();
+}
+
+}  // namespace
+
+std::string_view path_only(std::string_view target) noexcept {
+    target = target.substr(0, target.find_first_of("?#"));
+    const std::size_t scheme = target.find("://");
+    if (scheme != std::string_view::npos && !target.starts_with('/')) {
+        const std::size_t slash = target.find('/', scheme + 3);
+        return slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+    }
+    return target;
+}
+
+void assign_model_of_path(std::string& to, std::string_view target, std::size_t limit) noexcept {
+    to.clear();
+    const std::string_view path = path_only(target);
+    operation_buffer operation;
+    const tail end = split_tail(path, operation);
+    std::string_view model = segment_after(path, "/deployments/");
+    if (model.empty() && is_bedrock_verb(end.last)) model = segment_after(path, "/model/");
+    if (model.empty()) {
+        model = segment_after(path, "/models/");
+        std::size_t verb = model.rfind(':');
+        if (verb == std::string_view::npos) verb = model.rfind("%3A");
+        if (verb == std::string_view::npos) verb = model.rfind("%3a");
+        model = verb == std::string_view::npos ? std::string_view() : model.substr(0, verb);
+    }
+    std::array<char, 512> decoded;
+    assign_valid_utf8(to, percent_decoded(model, decoded), limit);
+}
+
+bool is_streaming_path(std::string_view target) noexcept {
+    operation_buffer buffer;
+    const std::string_view last = split_tail(path_only(target), buffer).last;
+    return last.ends_with(":streamGenerateContent") || last.ends_with(":streamRawPredict") ||
+           last == "converse-stream" || last == "invoke-with-response-stream";
+}
+
+std::string_view provider_of_host(std::string_view authority) noexcept {
+    const host_port parts = split_port(trim(authority));
+    for (const host_rule& rule : hosts) {
+        if (matches(parts.host, rule.end)) return rule.provider;
+    }
+    if (is_bedrock(parts.host)) return "bedrock";
+    return parts.port == "11434" ? "ollama" : "";
+}
+
+std::string_view provider_of_path(std::string_view target) noexcept {
+    const std::string_view path = path_only(target);
+    operation_buffer buffer;
+    const tail end = split_tail(path, buffer);
+    const bool verb = end.last.find(':') != std::string_view::npos;
+    if (path.find("/openai/deployments/") != std::string_view::npos) return "azure";
+    if (verb && path.find("/projects/") != std::string_view::npos &&
+        path.find("/locations/") != std::string_view::npos) {
+        return "vertex";
+    }
+    if (verb && path.find("/models/") != std::string_view::npos) return "gemini";
+    if (is_bedrock_verb(end.last) && path.find("/model/") != std::string_view::npos) return "bedrock";
+    const std::string_view before = end.before;
+    if (before.ends_with("/v1") && (end.last == "messages" || end.last == "complete")) return "anthropic";
+    if (before.ends_with("/v1/messages")) return "anthropic";
+    if (before.ends_with("/v1/chat") && end.last == "completions") return "openai";
+    static constexpr std::array<std::string_view, 5> openai{"responses", "completions", "embeddings", "moderations",
+                                                            "generations"};
+    const bool v1 = before.ends_with("/v1") || before.ends_with("/v1/images");
+    return v1 && std::ranges::find(openai, end.last) != openai.end() ? "openai" : "";
+}
+
+bool billable_operation(std::string_view target) noexcept {
+    static constexpr std::array<std::string_view, 8> free{"count_tokens", "count-tokens", "counttokens",
+                                                          "countTokens",  "moderations",  "tokenize",
+                                                          "detokenize",   "input_tokens"};
+    static constexpr std::array<std::string_view, 4> free_verbs{":countTokens", ":countMessageTokens",
+                                                                ":countTextTokens", ":computeTokens"};
+    operation_buffer buffer;
+    const std::string_view last = split_tail(path_only(target), buffer).last;
+    if (std::ranges::find(free, last) != free.end()) return false;
+    return std::ranges::none_of(free_verbs, [&](std::string_view verb) { return last.ends_with(verb); });
+}
+
+}  // namespace tracking::usage

@@ -1,0 +1,57 @@
+// Gemini's generateContent, of the Gemini API and of Vertex AI: unary, as events, or as one JSON array of chunks. Every
+// chunk repeats usageMetadata and may correct it, even downwards: the last one holds. candidatesTokenCount leaves
+// thoughts out, promptTokenCount leaves the prompts of tool results out.
+#include <array>
+
+#include "tracking/usage/providers/providers.hpp"
+
+namespace tracking::usage::providers {
+
+namespace {
+
+enum slot : std::uint8_t { prompt, tool_prompt, candidates, response, thoughts, cached };
+
+// FinishReason where enums are sent as numbers; from 6 on the two APIs number differently.
+constexpr std::array<std::string_view, 6> finish_names{
+    "finish_reason_unspecified", "stop", "max_tokens", "safety", "recitation", "other"};
+
+constexpr auto keys = std::to_array<wanted>({
+    {"candidates", want::sign},
+    {"promptFeedback", want::sign},
+    {"?.usageMetadata", want::sign},
+    {"modelVersion", want::model},
+    {"*.modelVersion", want::model_guess},
+    {"candidates[].finishReason", want::finish, 0, {}, finish_names},
+    {"promptFeedback.blockReason", want::finish},
+
+    {"candidates[].content.parts[].text", want::text},
+    {"candidates[].content.parts[].functionCall.name", want::signal},
+    {"candidates[].content.parts[].functionCall.args", want::args},
+    {"candidates[].content.parts[].executableCode.code", want::text},
+    {"candidates[].content.parts[].codeExecutionResult.output", want::text},
+
+    {"?.usageMetadata", want::scope},
+    {"?.usageMetadata.promptTokenCount", want::count, prompt},
+    {"?.usageMetadata.toolUsePromptTokenCount", want::count, tool_prompt},
+    {"?.usageMetadata.candidatesTokenCount", want::output_count, candidates},
+    {"?.usageMetadata.responseTokenCount", want::output_count, response},
+    {"?.usageMetadata.thoughtsTokenCount", want::count, thoughts},
+    {"?.usageMetadata.cachedContentTokenCount", want::count, cached},
+});
+
+bool has_usage(const found_values& found) noexcept {
+    return found.count(prompt) || found.count(candidates) || found.count(response) || found.count(thoughts);
+}
+
+void usage(const found_values& found, usage_facts& facts) noexcept {
+    facts.input_tokens = plus(found.count(prompt), found.count(tool_prompt));
+    facts.output_tokens = plus(first_of(found.count(candidates), found.count(response)), found.count(thoughts));
+    facts.cached_tokens = found.count(cached);
+    facts.reasoning_tokens = found.count(thoughts);
+}
+
+}  // namespace
+
+const shape gemini{.provider = "gemini", .keys = keys, .has_usage = has_usage, .usage = usage};
+
+}  // namespace tracking::usage::providers

@@ -1,0 +1,113 @@
+// OpenAI chat completions, completions and embeddings, and those that speak the same: Azure, Groq, Mistral, DeepSeek,
+// OpenRouter, xAI, Together, Perplexity, vLLM, ... All prompt tokens are in prompt_tokens, cached ones included.
+#include <array>
+
+#include "tracking/usage/providers/providers.hpp"
+
+namespace tracking::usage::providers {
+
+namespace {
+
+enum slot : std::uint8_t {
+    prompt,
+    completion,
+    total,
+    cached,
+    cached_deepseek,
+    cached_moonshot,
+    cached_other,
+    written,
+    written_other,
+    reasoning,
+    reasoning_plain,
+    audio_seconds,
+    input,
+    output
+};
+
+constexpr auto keys = std::to_array<wanted>({
+    {"choices", want::sign},
+    {"object", want::sign, 0, "chat.completion"},
+    {"object", want::sign, 0, "chat.completion.chunk"},
+    {"object", want::sign, 0, "text_completion"},
+    {"choices[].finish_reason", want::finish},
+
+    {"choices[].text", want::text},
+    {"choices[].delta.content", want::text},
+    {"choices[].delta.content[].text", want::text},
+    {"choices[].delta.content[].thinking[].text", want::text},  // Mistral
+    {"choices[].delta.reasoning", want::text},                  // Groq, OpenRouter
+    {"choices[].delta.reasoning_content", want::text},          // DeepSeek, xAI
+    {"choices[].delta.refusal", want::text},
+    {"choices[].delta.audio.transcript", want::text},
+    {"choices[].delta.function_call.name", want::signal},
+    {"choices[].delta.function_call.arguments", want::args},
+    {"choices[].delta.tool_calls[].function.name", want::signal},
+    {"choices[].delta.tool_calls[].function.arguments", want::args},
+    {"choices[].message.content", want::text},
+    {"choices[].message.content[].text", want::text},
+    {"choices[].message.content[].thinking[].text", want::text},
+    {"choices[].message.reasoning", want::text},
+    {"choices[].message.reasoning_content", want::text},
+    {"choices[].message.refusal", want::text},
+    {"choices[].message.audio.transcript", want::text},
+    {"choices[].message.function_call.name", want::signal},
+    {"choices[].message.function_call.arguments", want::args},
+    {"choices[].message.tool_calls[].function.name", want::signal},
+    {"choices[].message.tool_calls[].function.arguments", want::args},
+
+    {"?.usage", want::scope},
+    {"?.usage.prompt_tokens", want::count, prompt},
+    {"?.usage.completion_tokens", want::output_count, completion},
+    {"?.usage.total_tokens", want::count, total},
+    {"?.usage.prompt_tokens_details.cached_tokens", want::count, cached},
+    {"?.usage.prompt_cache_hit_tokens", want::count, cached_deepseek},
+    {"?.usage.cached_tokens", want::count, cached_moonshot},
+    {"?.usage.cache_read_input_tokens", want::count, cached_other},
+    {"?.usage.prompt_tokens_details.cache_write_tokens", want::count, written},
+    {"?.usage.cache_creation_input_tokens", want::count, written_other},
+    {"?.usage.completion_tokens_details.reasoning_tokens", want::count, reasoning},
+    {"?.usage.reasoning_tokens", want::count, reasoning_plain},
+    {"?.usage.prompt_audio_seconds", want::count, audio_seconds},
+    {"?.usage.input_tokens", want::count, input},
+    {"?.usage.output_tokens", want::output_count, output},
+});
+
+bool has_usage(const found_values& found) noexcept {
+    if (found.count(prompt) || found.count(completion)) return true;
+    return found.count(total) && !found.count(input) && !found.count(output);
+}
+
+// xAI leaves reasoning out of completion_tokens; the total tells.
+bool reasoning_is_apart(const found_values& found, maybe_count reasoned) noexcept {
+    const maybe_count parts = plus(found.count(prompt), found.count(completion));
+    return reasoned.value_or(0) > 0 && found.count(prompt) && found.count(completion) &&
+           plus(parts, reasoned) == found.count(total);
+}
+
+void usage(const found_values& found, usage_facts& facts) noexcept {
+    const maybe_count sum = found.count(total);
+    facts.input_tokens = found.count(prompt);
+    facts.output_tokens = found.count(completion);
+    facts.cached_tokens = first_of(first_of(found.count(cached), found.count(cached_deepseek)),
+                                   first_of(found.count(cached_moonshot), found.count(cached_other)));
+    facts.cache_write_tokens = first_of(found.count(written), found.count(written_other));
+    facts.reasoning_tokens = first_of(found.count(reasoning), found.count(reasoning_plain));
+    if (!facts.input_tokens && !facts.output_tokens)
+        facts.input_tokens = sum;  // embeddings, rerank: all of it is input
+    if (!facts.output_tokens && sum && sum == facts.input_tokens) facts.output_tokens = 0;
+    if (reasoning_is_apart(found, facts.reasoning_tokens)) {
+        facts.output_tokens = plus(facts.output_tokens, facts.reasoning_tokens);
+    }
+    // Mistral states audio input in seconds and leaves its tokens out of prompt_tokens, but not out of the total.
+    const maybe_count parts = plus(facts.input_tokens, facts.output_tokens);
+    if (found.count(audio_seconds) && sum && facts.output_tokens && parts < sum) {
+        facts.input_tokens = *sum - *facts.output_tokens;
+    }
+}
+
+}  // namespace
+
+const shape openai_chat{.provider = "openai", .keys = keys, .has_usage = has_usage, .usage = usage};
+
+}  // namespace tracking::usage::providers

@@ -1,0 +1,100 @@
+#include "tracking/usage/shapes.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "tracking/usage/providers/providers.hpp"
+
+namespace tracking::usage {
+
+namespace {
+
+// A provider is one file in providers/ and one line here.
+constexpr std::array<const shape*, 8> shapes{
+    &providers::common, &providers::openai_chat, &providers::anthropic, &providers::openai_responses,
+    &providers::gemini, &providers::cohere,      &providers::ollama,    &providers::app,
+};
+static_assert(shapes.size() <= max_shapes);
+
+bool has_slot(want kind) noexcept {
+    return kind == want::count || kind == want::output_count || kind == want::pico_usd || kind == want::truth ||
+           kind == want::list_sum || kind == want::list_match;
+}
+
+std::uint8_t interests_of(const wanted& wish) noexcept {
+    switch (wish.kind) {
+        case want::count:
+        case want::output_count:
+        case want::pico_usd:
+        case want::list_sum:
+            return interest::scalar | interest::word;  // a number sent as a string is nonsense: noticed
+        case want::truth:
+        case want::cached_flag:
+            return interest::scalar;
+        case want::scope:
+            return interest::open;
+        case want::text:
+            return interest::text;
+        case want::args:
+            return interest::text | interest::raw;
+        case want::finish:
+            return interest::word | (wish.names.empty() ? 0 : interest::scalar);
+        case want::error:
+            return interest::word | interest::scalar | interest::open;
+        case want::sign:
+            return wish.equals.empty() ? interest::word | interest::scalar | interest::open : interest::word;
+        case want::document:
+            return interest::open | interest::word;
+        default:
+            return interest::word;
+    }
+}
+
+}  // namespace
+
+std::span<const shape* const> all_shapes() noexcept { return shapes; }
+
+maybe_count plus(maybe_count a, maybe_count b) noexcept {
+    if (!a || !b) return a ? a : b;
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    return *a > most - *b ? most : *a + *b;
+}
+
+const shape_table& shape_table::get() {
+    static const shape_table table;
+    return table;
+}
+
+shape_table::shape_table() {
+    for (auto& slots : values_) slots.fill(no_value);
+    for (std::uint8_t i = 0; i < shapes.size(); ++i) {
+        for (const wanted& wish : shapes[i]->keys) add(i, wish);
+    }
+    tree_.seal();
+}
+
+void shape_table::add(std::uint8_t shape, const wanted& wish) {
+    row made{wish.kind, shape, no_value, &wish};
+    if (has_slot(wish.kind)) {
+        made.value = value_of(wish.path);
+        values_[shape][wish.slot] = made.value;
+        if (wish.kind == want::output_count) output_.set(made.value);
+    }
+    // Two shapes may want the same; it is kept and counted once.
+    const bool known = std::ranges::any_of(rows_, [&](const row& r) {
+        return r.kind == wish.kind && r.wish->path == wish.path && r.wish->equals == wish.equals &&
+               (wish.kind != want::sign || r.shape == shape);
+    });
+    if (known) return;
+    tree_.add(wish.path, interests_of(wish), static_cast<std::uint16_t>(rows_.size()));
+    rows_.push_back(made);
+}
+
+std::uint8_t shape_table::value_of(std::string_view path) {
+    const auto found = std::ranges::find(value_paths_, path);
+    if (found != value_paths_.end()) return static_cast<std::uint8_t>(found - value_paths_.begin());
+    value_paths_.push_back(path);
+    return static_cast<std::uint8_t>(value_paths_.size() - 1);
+}
+
+}  // namespace tracking::usage
