@@ -71,7 +71,9 @@ struct price_flags {
 };
 
 int price(const price_flags& flags) {
-    const auto settings = load({.file = flags.file});
+    serve_flags file_only;
+    file_only.file = flags.file;
+    const auto settings = load(file_only);
     if (!settings) return exit_failed;
     return tracking::run_price(settings->pricing, flags.question, std::cout, std::cerr);
 }

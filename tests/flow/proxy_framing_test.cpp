@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <random>
 
 #include "tests/flow/framing_tables.hpp"
 #include "tests/support/proxy_test.hpp"
@@ -160,6 +161,92 @@ TEST_F(proxy_framing, endless_heads_lines_and_trailers_meet_their_limits) {
                     {400, 413, 431}});
     expect_still_serving();
     for (const auto& request : upstream.requests()) EXPECT_EQ(request.target(), "/canary");
+}
+
+// ---- mutants ------------------------------------------------------------------------------------------------------
+
+// A request with a few random changes: bytes that matter to HTTP put in, pieces taken out, doubled or moved.
+std::string mutant(std::string text, std::mt19937& random) {
+    static const std::vector<std::string> pieces{"\r",
+                                                 "\n",
+                                                 "\r\n",
+                                                 "\r\n\r\n",
+                                                 " ",
+                                                 "\t",
+                                                 ":",
+                                                 ",",
+                                                 ";",
+                                                 "\0"s,
+                                                 "\x7f",
+                                                 "0",
+                                                 "chunked",
+                                                 "Content-Length: 3\r\n",
+                                                 "Transfer-Encoding: chunked\r\n",
+                                                 "Host: b\r\n",
+                                                 " HTTP/1.1",
+                                                 "GET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+                                                 "\xff",
+                                                 "\"",
+                                                 "/",
+                                                 "@"};
+    const auto below = [&](std::size_t size) { return size == 0 ? 0 : random() % size; };
+    for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
+        const std::size_t at = below(text.size());
+        const std::size_t length = 1 + below(12);
+        const std::string slice = text.substr(at, length);
+        switch (below(4)) {
+            case 0:
+                text.insert(at, pieces[below(pieces.size())]);
+                break;
+            case 1:
+                text.erase(at, length);
+                break;
+            case 2:
+                text.insert(below(text.size()), slice);
+                break;
+            default:
+                text.replace(at, std::min<std::size_t>(1, slice.size()), pieces[below(pieces.size())]);
+        }
+    }
+    return text;
+}
+
+TEST_F(proxy_framing, whatever_a_mutant_is_the_upstream_gets_one_canonical_form) {
+    AIMETER_ONLY();
+    start();
+    std::vector<std::string> seeds{
+        "GET /a?some=thing HTTP/1.1\r\nHost: a\r\nUser-Agent: a mutant of many words, (and more)\r\n\r\n",
+        post("Content-Length: 5\r\n", "hello"),
+        post("Transfer-Encoding: chunked\r\n", "3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n") +
+            "GET /b HTTP/1.1\r\nHost: a\r\n\r\n"};
+    const std::size_t good = seeds.size();
+    for (const auto& row : ambiguous_lengths()) seeds.push_back(row.bytes);
+    std::mt19937 random(20261122);
+    // Many at a time: the ones that are not whole are waited for together.
+    for (int batch = 0; batch < 50; ++batch) {
+        std::vector<raw_client> clients(60);
+        for (auto& client : clients) {
+            client = connect();
+            const bool of_a_good_one = random() % 2 == 0;
+            client.send(mutant(seeds[random() % (of_a_good_one ? good : seeds.size())], random));
+        }
+        const auto until = clock::now() + milliseconds(60);
+        for (auto& client : clients) {
+            client.read_to_end(std::chrono::duration_cast<milliseconds>(until - clock::now()));
+        }
+    }
+    expect_still_serving();
+    EXPECT_GT(upstream.requests().size(), 200U) << "the mutants are too wild to show anything";
+    for (std::size_t i = 0; i < upstream.connections(); ++i) {
+        EXPECT_EQ(upstream.connection(i).malformed, "") << upstream.connection(i).received;
+    }
+    for (const auto& request : upstream.requests()) {
+        EXPECT_EQ(request.count("host"), 1U) << request.raw_head;
+        EXPECT_LE(request.count("content-length") + request.count("transfer-encoding"), 1U) << request.raw_head;
+        std::string lines = request.raw_head;
+        for (auto at = lines.find("\r\n"); at != std::string::npos; at = lines.find("\r\n")) lines.erase(at, 2);
+        EXPECT_EQ(lines.find_first_of("\r\n\0\x7f"s), std::string::npos) << request.raw_head;
+    }
 }
 
 // ---- answers of the upstream --------------------------------------------------------------------------------------

@@ -58,7 +58,11 @@ bool upstream_connection::read_request(http_message& request) {
     http_reader reader(http_reader::kind::request);
     for (;;) {
         take(reader.feed(unread()));
-        if (reader.failed()) return false;
+        if (reader.failed()) {
+            const std::lock_guard lock(owner_.mutex_);
+            seen_.malformed = reader.failure();
+            return false;
+        }
         if (reader.done()) break;
         if (!read_more()) return false;
     }

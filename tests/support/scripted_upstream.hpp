@@ -29,6 +29,7 @@ struct seen_connection {
     std::vector<http_message> requests;  // the ones that `serve` and `wait_request` read whole
     ending ended = ending::none;         // by the peer
     bool closed_here = false;
+    std::string malformed;  // what a strict reader found wrong with a request
 };
 
 class scripted_upstream;

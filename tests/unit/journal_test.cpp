@@ -4,8 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/journal_kit.hpp"
@@ -296,6 +299,43 @@ TEST(JournalBound, SurvivesAFileSizeLimitAndCountsTheLoss) {
     EXPECT_EQ(opened->current().lost, 2U);
     opened->maintain(now + 1000);
     EXPECT_TRUE(opened->writer_of(0).end(0, some_record(1)));
+}
+
+// In a child with a mount namespace of its own. 0 = as promised, 77 = no namespaces here, else what was wrong.
+int fill_a_small_disk(const std::string& where) {
+    const std::string user = "0 " + std::to_string(::geteuid()) + " 1";
+    const std::string group = "0 " + std::to_string(::getegid()) + " 1";
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
+    write_file("/proc/self/setgroups", "deny");
+    write_file("/proc/self/uid_map", user);
+    write_file("/proc/self/gid_map", group);
+    if (::mount("none", where.c_str(), "tmpfs", 0, "size=4m") != 0) return 77;
+    auto opened = journal::directory::open(options_for(where, 1ULL << 30, 16ULL << 20));
+    auto* made = std::get_if<std::unique_ptr<journal::directory>>(&opened);
+    if (!made) return 1;
+    auto& directory = **made;
+    std::uint64_t written = 0;
+    while (directory.writer_of(0).end(0, some_record(1))) ++written;
+    if (written * 300 < (3U << 20)) return 2;  // the disk had room
+    for (int i = 0; i < 1000; ++i) directory.writer_of(0).end(0, some_record(1));
+    if (directory.current().lost != 1001 || directory.current().writable) return 3;
+    const auto id = directory.journals().at(0);
+    if (read_all(directory, id).size() != written) return 4;
+    directory.shipped(id, written);
+    directory.maintain(now);
+    if (!directory.writer_of(0).end(0, some_record(1))) return 5;
+    return directory.current().writable ? 0 : 6;
+}
+
+TEST(JournalBound, AFullDiskIsCountedAndUsedAgainWhenItHasRoom) {
+    const temp_folder folder;
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(fill_a_small_disk(folder.path()));
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status)) << status;
+    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no user namespaces here";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(JournalBound, GoesOnWhenItsFolderIsRemoved) {

@@ -182,9 +182,8 @@ void journals_on_disk::maintain(std::int64_t now_ms) {
     for (const auto& each : own_) {
         each->tidy();
         int error = 0;
-        own_journal::need need = each->prepare(now_ms, error);
         // Keeping shipped records is worth less than losing new ones: `keep` gives way when there is no room.
-        while (need != own_journal::need::nothing && evict()) need = each->prepare(now_ms, error);
+        while (each->prepare(now_ms, error) != own_journal::need::nothing && evict()) each->room_was_made();
     }
 }
 

@@ -34,7 +34,8 @@ public:
     // Makes the next segment if the writer is about to need it. `room`: journal.size is used up. `disk`: the file could
     // not be made; `error` says why.
     need prepare(std::int64_t now_ms, int& error);
-    void forget(const segment& removed);  // its slot is free again
+    void room_was_made() { failed_at_ms_.reset(); }  // no need to wait before the next try
+    void forget(const segment& removed);             // its slot is free again
 
     static constexpr std::uint32_t segment_bytes_min = 64 * 1024;
 

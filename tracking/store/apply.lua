@@ -61,7 +61,14 @@ if seq > 1e15 then ms, seq = ms + 1, -1 end  -- ids count on from the last one w
 check(checkpoints, 'list')
 
 ---- Read and check: hashes. Sums of up to 15 digits are exact in Lua's doubles, longer ones go through HINCRBY.
-local writes, written, increments, sets = {}, 0, {}, {}
+-- All commands to come lie one after the other in `plan`; `ends` says where each ends, `expiries` when its key expires.
+local plan, top, ends, expiries, commands = {}, 0, {}, {}, 0
+local increments, sets, get = {}, {}, {'HMGET'}
+local reading  -- the key that is being read
+local function add_command(expire)
+    commands = commands + 1
+    ends[commands], expiries[commands] = top, expire or 0
+end
 local function join(set, label, expire)
     local of = sets[set]
     if not of then
@@ -70,73 +77,87 @@ local function join(set, label, expire)
     end
     of[#of + 1] = label
 end
-local function add_up(key, field, old, by)
-    if not string.match(old, '^-?%d+$') then return refuse(key, 'has a field ' .. field .. ' that is no integer') end
-    if #old <= 15 and type(by) == 'number' then return format('%d', old + by) end
+-- nil: Redis itself will add up, its 64 bits reach further.
+local function long_sum(key, field, old, by)
     local sum = tonumber(old) + tonumber(by)
     if sum > 9.2e18 then return '9223372036854775807' end
     if sum < -9.2e18 then return '-9223372036854775808' end
     increments[#increments + 1] = {'HINCRBY', key, field, type(by) == 'number' and format('%d', by) or by}
 end
-local at, size = 1, #hashes
-while at <= size and not problem do
+local function add_new_bucket(key, at, n)  -- it shows every counter
+    local values = {}
+    for i = at + 5, at + 3 + 2 * n, 2 do
+        local by = hashes[i + 1]
+        values[hashes[i]] = type(by) == 'number' and format('%d', by) or by
+    end
+    plan[top + 1], plan[top + 2] = 'HSET', key
+    for i, field in ipairs(fields) do plan[top + 1 + 2 * i], plan[top + 2 + 2 * i] = field, values[i] or '0' end
+    top = top + 2 + 2 * #fields
+end
+local function read_hash(at)
     local key, expire, set, label, n = KEYS[hashes[at]], hashes[at + 1], hashes[at + 2], hashes[at + 3], hashes[at + 4]
-    local get = {'HMGET', key}
+    reading = key
+    local first = at + 3
+    get[2] = key
     for i = 1, n do
-        local field = hashes[at + 3 + 2 * i]
+        local field = hashes[first + 2 * i]
         get[i + 2] = fields[field] or field
     end
     local old = try(unpack(get, 1, n + 2))
-    if old.err then
-        refuse(key, 'holds no hash')
-        break
-    end
-    local write, w, new = {'HSET', key}, 2, true
+    if old.err then return refuse(key, 'holds no hash') end
+    local from, new = top, true
+    plan[top + 1], plan[top + 2] = 'HSET', key
+    top = top + 2
     for i = 1, n do
-        local was, by = old[i], hashes[at + 4 + 2 * i]
-        local value
-        if was then
-            new = false
-            value = add_up(key, get[i + 2], was, by)
+        local was, by, value = old[i], hashes[first + 1 + 2 * i]
+        local number = type(by) == 'number'
+        if not was then
+            value = number and format('%d', by) or by
         else
-            value = type(by) == 'number' and format('%d', by) or by
+            new = false
+            if number and #was <= 15 then
+                value = format('%d', was + by)
+            else
+                value = long_sum(key, get[i + 2], was, by)
+            end
         end
         if value then
-            write[w + 1], write[w + 2] = get[i + 2], value
-            w = w + 2
+            plan[top + 1], plan[top + 2] = get[i + 2], value
+            top = top + 2
         end
     end
-    if new and fields[hashes[at + 5]] then  -- a new bucket shows every counter
-        local sums = {}
-        for i = 3, w, 2 do sums[write[i]] = write[i + 1] end
-        for i, field in ipairs(fields) do write[1 + 2 * i], write[2 + 2 * i] = field, sums[field] or '0' end
-        w = 2 + 2 * #fields
+    if new and fields[hashes[at + 5]] then
+        top = from
+        add_new_bucket(key, at, n)
     end
-    if w > 2 then
-        written = written + 1
-        write.size, write.expire = w, new and expire
-        writes[written] = write
-    end
+    if top == from + 2 then top = from else add_command(new and expire) end
     if new and set > 0 then join(KEYS[set], label, expire) end
-    at = at + 5 + 2 * n
 end
+local function read_hashes()
+    local at, size = 1, #hashes
+    while at <= size and not problem do
+        read_hash(at)
+        at = at + 5 + 2 * hashes[at + 4]
+    end
+end
+if not pcall(read_hashes) then refuse(reading, 'has a field that is no integer') end
 
 ---- Read and check: sorted sets
 local function score(value) return value < 1e15 and format('%d', value) or format('%.17g', value) end
-at, size = 1, #zsets
+local at, size = 1, #zsets
 while at <= size and not problem do
     local key, expire, n = KEYS[zsets[at]], zsets[at + 1], zsets[at + 2]
     local new = check(key, 'zset') == 'none'
-    local write = {'ZADD', key, size = 2 + 2 * n, expire = new and expire}
-    local get = {'ZMSCORE', key}
+    get[1], get[2] = 'ZMSCORE', key
     for i = 1, n do get[i + 2] = zsets[at + 1 + 2 * i] end
     local old = not new and not problem and call(unpack(get, 1, n + 2)) or {}
+    plan[top + 1], plan[top + 2] = 'ZADD', key
     for i = 1, n do
-        write[1 + 2 * i] = score((tonumber(old[i]) or 0) + tonumber(zsets[at + 2 + 2 * i]))
-        write[2 + 2 * i] = get[i + 2]
+        plan[top + 1 + 2 * i] = score((tonumber(old[i]) or 0) + tonumber(zsets[at + 2 + 2 * i]))
+        plan[top + 2 + 2 * i] = get[i + 2]
     end
-    written = written + 1
-    writes[written] = write
+    top = top + 2 + 2 * n
+    add_command(new and expire)
     at = at + 3 + 2 * n
 end
 at, size = 1, #errors
@@ -153,10 +174,13 @@ while at <= size and not problem do
         end
         sums[message] = (sums[message] or tonumber(call('ZSCORE', key, message) or 0)) + by
     end
+    plan[top + 1], plan[top + 2] = 'ZADD', key
+    top = top + 2
     for message, sum in pairs(sums) do
-        written = written + 1
-        writes[written] = {'ZADD', key, score(sum), message, size = 4, expire = new and expire}
+        plan[top + 1], plan[top + 2] = score(sum), message
+        top = top + 2
     end
+    add_command(new and expire)
     at = at + 3 + 2 * n
 end
 
@@ -166,10 +190,10 @@ while at <= size and not problem do
     local key, expire, n = KEYS[actives[at]], actives[at + 1], actives[at + 2]
     local kind = check(key, 'string')
     if kind == 'string' and call('GETRANGE', key, 0, 3) ~= 'HYLL' then refuse(key, 'holds no HyperLogLog') end
-    local write = {'PFADD', key, size = 2 + n, expire = kind == 'none' and expire}
-    for i = 1, n do write[2 + i] = actives[at + 2 + i] end
-    written = written + 1
-    writes[written] = write
+    plan[top + 1], plan[top + 2] = 'PFADD', key
+    for i = 1, n do plan[top + 2 + i] = actives[at + 2 + i] end
+    top = top + 2 + n
+    add_command(kind == 'none' and expire)
     at = at + 3 + n
 end
 if problem then return problem end
@@ -198,10 +222,11 @@ while at <= size do
 end
 
 ---- Write: counters
-for i = 1, written do
-    local write = writes[i]
-    call(unpack(write, 1, write.size))
-    if write.expire and write.expire ~= 0 then call('EXPIREAT', write[2], write.expire) end
+local from = 1
+for i = 1, commands do
+    call(unpack(plan, from, ends[i]))
+    if expiries[i] ~= 0 then call('EXPIREAT', plan[from + 1], expiries[i]) end
+    from = ends[i] + 1
 end
 for _, increment in ipairs(increments) do call(unpack(increment)) end
 for i = 1, #texts, 3 do call('HSET', KEYS[texts[i]], texts[i + 1], texts[i + 2]) end

@@ -26,4 +26,7 @@ public:
     virtual std::string socket_path() const = 0;
 };
 
+// Where the embedded server of this data_dir listens, when it ever did; "" = never. For `aimeter verify`.
+std::string embedded_socket_of(const std::string& data_dir);
+
 }  // namespace tracking::store

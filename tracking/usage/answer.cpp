@@ -76,11 +76,11 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
     // An event's data is JSON, or text as it is (`data: Hello`).
     void on_event_data(std::string_view piece) noexcept override {
         if (data == event_data::unknown) {
-            const char* first = skip_blank(piece.data(), piece.data() + piece.size());
-            if (first == piece.data() + piece.size()) {
-                blanks += piece.size();
-                return;
-            }
+            const char* const end = piece.data() + piece.size();
+            const char* const first = skip_blank(piece.data(), end);
+            blanks += static_cast<std::size_t>(first - piece.data());
+            if (first == end) return;
+            piece = {first, static_cast<std::size_t>(end - first)};
             data = *first == '{' || *first == '[' || *first == '"' ? event_data::json : event_data::text;
         }
         if (data == event_data::json) {

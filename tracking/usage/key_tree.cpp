@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace tracking::usage {
 
@@ -127,7 +128,7 @@ void key_tree::seal() {
     for (std::size_t i = 0; i < edges_.size(); ++i) {
         if (edges_[i].parent == root && nodes_[root].any != none) pair_up(edges_[i].child, nodes_[root].any);
     }
-    std::ranges::stable_sort(wishes_, {}, &wish::node);
+    std::ranges::sort(wishes_, {}, [](const wish& w) { return std::pair(w.node, w.row); });
     rows_.clear();
     for (const wish& w : wishes_) {
         node& n = nodes_[w.node];
