@@ -14,8 +14,8 @@ using tracking::outcome;
 
 constexpr head_limits answer_head_limits{64 * 1024, 512};
 constexpr int max_interims = 32;                        // 1xx answers before the real one
-constexpr auto max_drain_time = 30s;                    // one wait of a drained answer
-constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // the same
+constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // on_client_abort = "drain"
+constexpr int max_reads_in_a_row = 16;                  // then the worker's other connections have their turn
 
 // RFC 9110, 9.2.2.
 bool is_idempotent(std::string_view method) noexcept {
@@ -236,14 +236,30 @@ task<exchange::step> exchange::read_head() {
             }
             if (answer_in_.room().empty()) answer_in_.reserve(answer_head_limits.bytes + 4096);
         }
-        const io_error waited = co_await upstream_->readable(limits().upstream_read_timeout);
-        if (waited == io_error::timed_out && uploading_) continue;  // the upload has its own deadline
+        const io_error waited = co_await upstream_readable();
         if (waited != io_error::none) co_return head_ended(waited);
         const io_result got = upstream_->try_read(answer_in_.room());
         if (got.error == io_error::would_block) continue;
         if (!got) co_return head_ended(got.error);
         answer_seen_ = true;
         answer_in_.filled(got.bytes);
+    }
+}
+
+// Waits for the upstream, as long as it may be silent: while the request is still being sent, whose own deadline
+// holds, without end; for a client that has left, until what is left of drain_time is over.
+task<io_error> exchange::upstream_readable() {
+    for (;;) {
+        auto timeout = limits().upstream_read_timeout;
+        const bool draining = drain_until_ != steady_time{};
+        if (draining) {
+            timeout = std::min(timeout, std::chrono::duration_cast<std::chrono::milliseconds>(drain_until_ - now()));
+            if (timeout <= 0ms || drained_bytes_ > max_drain_bytes) co_return io_error::closed;
+        }
+        const io_error waited = co_await upstream_->readable(timeout);
+        if (waited == io_error::timed_out && uploading_) continue;
+        const bool told_to_drain = waited == io_error::closed && upstream_->is_open() && drain_until_ != steady_time{};
+        if (!told_to_drain) co_return waited;
     }
 }
 
@@ -308,14 +324,9 @@ task<bool> exchange::send_piece(std::string_view payload) {
 task<bool> exchange::read_more() {
     if (answer_in_.empty()) answer_in_.release();  // a stream that is silent holds no memory
     for (;;) {
-        const bool draining = drain_until_ != steady_time{};
-        if (draining && (now() >= drain_until_ || drained_bytes_ > max_drain_bytes)) co_return false;
-        if (!more_waiting_) {
-            const auto timeout =
-                draining ? std::min<std::chrono::milliseconds>(limits().upstream_read_timeout, max_drain_time)
-                         : limits().upstream_read_timeout;
-            const io_error waited = co_await upstream_->readable(timeout);
-            if (waited == io_error::timed_out && uploading_) continue;
+        if (!more_waiting_ || ++reads_in_a_row_ >= max_reads_in_a_row) {
+            reads_in_a_row_ = 0;
+            const io_error waited = co_await upstream_readable();
             if (waited != io_error::none) co_return answer_ended(waited);
         }
         const std::span<char> room = answer_in_.room();

@@ -54,6 +54,7 @@ private:
     bool may_retry() const noexcept;
     task<step> read_head();
     step head_ended(io_error how) noexcept;
+    task<io_error> upstream_readable();
     task<bool> relay_interim();
     bool begin_answer();
     task<bool> send_piece(std::string_view payload);
@@ -115,6 +116,7 @@ private:
     bool client_stays_ = false;
     bool upstream_stays_ = false;
     bool more_waiting_ = false;  // the last read filled the buffer
+    int reads_in_a_row_ = 0;
 
     int failed_status_ = 0;  // what the client is told when the upstream gave no answer
     std::string problem_;

@@ -9,7 +9,7 @@
 namespace proxy {
 namespace {
 
-constexpr std::chrono::seconds max_drain_time{30};
+constexpr std::chrono::seconds drain_time{30};  // on_client_abort = "drain"
 
 }  // namespace
 
@@ -111,7 +111,8 @@ void exchange::client_left() noexcept {
     client_gone_ = true;
     const bool read_on = meter_ && rules_->settings.track.on_client_abort == conf::track_settings::on_abort::drain;
     if (read_on && request_body_.done() && drain_until_ == steady_time{}) {
-        drain_until_ = now() + max_drain_time;
+        drain_until_ = now() + drain_time;
+        if (upstream_) upstream_->cancel_read();  // the wait under way gets the new deadline; last, as below
         return;
     }
     if (upstream_) upstream_->close();  // last: run() may end within this call

@@ -72,7 +72,6 @@ task<bool> session::await_request(bool first) {
     idle_ = false;
     rules_ = parts_.in_force;  // it may have changed meanwhile
     note_arrival();
-    if (waited == io_error::timed_out && first) co_await refuse(408, "no request arrived in time");
     co_return waited == io_error::none;
 }
 

@@ -65,12 +65,18 @@ void aimeter_process::start() {
     std::from_chars(line.data() + colon + 1, line.data() + line.size(), port_);
 }
 
-std::string aimeter_process::redis_socket() const {
-    std::error_code ignored;
-    for (const auto& file : std::filesystem::recursive_directory_iterator(data_dir_ + "/redis", ignored)) {
-        if (file.is_socket(ignored)) return file.path();
+redis_view aimeter_process::redis(milliseconds within) const {
+    const auto until = clock::now() + within;
+    for (;;) {
+        try {
+            redis_view view(data_dir_ + "/redis/" + redis_socket_name());
+            view.text({"PING"});
+            return view;
+        } catch (const std::exception&) {  // not there yet, or not up again yet
+            if (clock::now() >= until) throw;
+        }
+        std::this_thread::sleep_for(milliseconds(5));
     }
-    return {};
 }
 
 aimeter_process::result aimeter_process::run(const std::string& command, const std::vector<std::string>& args) const {

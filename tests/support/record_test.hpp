@@ -52,10 +52,7 @@ protected:
                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     }
 
-    redis_view redis() const {
-        eventually([&] { return !aimeter().redis_socket().empty(); });
-        return redis_view(aimeter().redis_socket());
-    }
+    redis_view redis() const { return aimeter().redis(); }
 
     // All records, once there are `count` of them; both views must then agree.
     std::vector<redis_record> records(std::size_t count) const {

@@ -11,6 +11,7 @@
 
 #include "tests/support/child_process.hpp"
 #include "tests/support/raw_client.hpp"
+#include "tests/support/redis_view.hpp"
 
 namespace tests {
 
@@ -46,7 +47,8 @@ public:
     const std::string& data_dir() const { return data_dir_; }
     const std::string& config_path() const { return config_path_; }
     void rewrite_config(const std::string& text) const;
-    std::string redis_socket() const;  // of the embedded Redis; empty until it is there
+    // The embedded Redis; waits until it answers, throws when it does not.
+    redis_view redis(milliseconds within = patience) const;
     // `aimeter COMMAND -c FILE ...` beside the running one.
     struct result {
         int exit_code = -1;

@@ -204,9 +204,9 @@ std::string server::spawn() {
         sigset_t none;
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        ::close_range(3, ~0U, 0);  // a listening socket that it kept would outlive us
         const int null = ::open("/dev/null", O_RDWR);
         for (int standard = 0; standard < 3; ++standard) ::dup2(null, standard);
+        ::close_range(3, ~0U, 0);  // a listening socket that it kept would outlive us
         ::execv(program_.c_str(), arguments.data());
         ::_exit(127);
     }

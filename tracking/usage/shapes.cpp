@@ -1,6 +1,7 @@
 #include "tracking/usage/shapes.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
 
 #include "tracking/usage/providers/providers.hpp"
@@ -93,6 +94,7 @@ void shape_table::add(std::uint8_t shape, const wanted& wish) {
 std::uint8_t shape_table::value_of(std::string_view path) {
     const auto found = std::ranges::find(value_paths_, path);
     if (found != value_paths_.end()) return static_cast<std::uint8_t>(found - value_paths_.begin());
+    if (value_paths_.size() == max_values) std::terminate();  // the tables in providers/ outgrew max_values
     value_paths_.push_back(path);
     return static_cast<std::uint8_t>(value_paths_.size() - 1);
 }

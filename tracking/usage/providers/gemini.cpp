@@ -16,7 +16,8 @@ constexpr std::array<std::string_view, 6> finish_names{
     "finish_reason_unspecified", "stop", "max_tokens", "safety", "recitation", "other"};
 
 constexpr auto keys = std::to_array<wanted>({
-    {"candidates", want::sign},
+    {"candidates[].content", want::sign},
+    {"candidates[].finishReason", want::sign},
     {"promptFeedback", want::sign},
     {"?.usageMetadata", want::sign},
     {"modelVersion", want::model},

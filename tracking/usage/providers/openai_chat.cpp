@@ -26,7 +26,9 @@ enum slot : std::uint8_t {
 };
 
 constexpr auto keys = std::to_array<wanted>({
-    {"choices", want::sign},
+    {"choices[].delta", want::sign},
+    {"choices[].message", want::sign},
+    {"choices[].finish_reason", want::sign},
     {"object", want::sign, 0, "chat.completion"},
     {"object", want::sign, 0, "chat.completion.chunk"},
     {"object", want::sign, 0, "text_completion"},

@@ -1,0 +1,34 @@
+// Bounds the distinct labels of one kind that a day may bring (track.max_labels): the first ones of a day keep their
+// name, later new ones are to be called "other" before the record goes into the journal. Shared by all workers:
+// lock-free, one probe of a small table for a label that is known.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace tracking::store {
+
+class label_bound {
+public:
+    explicit label_bound(std::uint32_t most);
+
+    // True when this label may keep its name. `day` is any number that grows by one at midnight; one that is over
+    // counts as the latest day seen. Empty labels are always admitted.
+    bool admit(std::int64_t day, std::string_view label) noexcept;
+
+private:
+    std::uint64_t latest(std::uint64_t day) noexcept;
+    bool take_place(std::uint64_t day) noexcept;
+    void give_place_back(std::uint64_t day) noexcept;
+
+    const std::uint32_t most_;
+    const std::size_t mask_;
+    // The day (high half) and how many labels it has admitted (low half).
+    std::atomic<std::uint64_t> count_{0};
+    // Each slot: the day's low 16 bits, then 48 bits of the label's hash. A slot of another day is free.
+    std::unique_ptr<std::atomic<std::uint64_t>[]> slots_;
+};
+
+}  // namespace tracking::store
