@@ -122,6 +122,7 @@ std::string control::open_store() {
     auto zone = calendar::open(settings_.timezone);
     if (auto* problem = std::get_if<std::string>(&zone)) return std::move(*problem);
     calendar_ = std::make_unique<calendar>(std::get<calendar>(std::move(zone)));
+    labels_ = std::make_unique<label_bounds>(settings_.track.max_labels, *calendar_);
     keys_ = std::make_unique<key_names>(settings_.redis.prefix);
     std::string url = settings_.redis.url;
     if (url.empty()) {
@@ -191,6 +192,7 @@ std::string control::open_workers() {
         workers_.push_back(std::make_unique<worker>(worker::options{.journal = journals_->writer_of(i),
                                                                     .clock = clock_,
                                                                     .open_connections = open_connections_,
+                                                                    .labels = *labels_,
                                                                     .ask_control = ask,
                                                                     .by = rules_,
                                                                     .upstream = upstream_,

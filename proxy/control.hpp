@@ -69,6 +69,7 @@ private:
     std::shared_ptr<const upstream_addresses> upstream_;
     std::unique_ptr<tracking::journal::directory> journals_;
     std::unique_ptr<tracking::store::calendar> calendar_;
+    std::unique_ptr<label_bounds> labels_;
     std::unique_ptr<tracking::store::key_names> keys_;
     std::unique_ptr<tracking::store::embedded_redis> embedded_;
     std::unique_ptr<tracking::store::redis_client> report_client_;

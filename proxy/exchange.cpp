@@ -106,7 +106,7 @@ task<bool> exchange::connect(bool fresh) {
 
 // Writes the head and what has arrived of the body in one write; the rest of the body follows on its own.
 task<exchange::step> exchange::send() {
-    if (meter_) meter_->forward(parts_.journal);
+    if (meter_) meter_->forward(parts_.journal, parts_.labels);
     std::array<char, 20> digits;
     std::array<iovec, 5> pieces;
     std::size_t used = 0;
@@ -175,7 +175,7 @@ task<> exchange::finish() {
     if (!answer_started_ && !client_gone_) co_await answer_failure();
     settle_upstream();
     if (meter_) {
-        meter_->end(how_it_ended(), now(), parts_.journal);
+        meter_->end(how_it_ended(), now(), parts_.journal, parts_.labels);
         parts_.meters.give(std::move(meter_));
     }
     if (client_gone_ || (answer_started_ && !answer_complete_)) {

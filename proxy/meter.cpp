@@ -107,12 +107,13 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     request_.begin(target_, what.head.value(field_id::content_type), what.head.value(field_id::content_encoding));
 }
 
-void meter::forward(tracking::journal::writer& journal) {
+void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
     if (forwarded_) return;
     forwarded_ = true;
     // What the begin frame says is what an interruption would leave: the money may have been spent.
     take_names();
     if (billable_) estimate();
+    labels.fold(record_);
     ticket_ = journal.begin(record_);
 }
 
@@ -313,7 +314,7 @@ void meter::take_cost(const exchange_end& how) {
     price_tokens(counts);
 }
 
-void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal) {
+void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal, label_bounds& labels) {
     if (answered_) answer_.finish();
     const auto& facts = answer_.facts();
     take_names();
@@ -332,6 +333,7 @@ void meter::end(const exchange_end& how, steady_time now, tracking::journal::wri
     take_cost(how);
     record_.duration_us = micros_since_arrival(now);
     if (sent_known_) record_.upstream_us = micros(sent_, last_upstream_);
+    labels.fold(record_);
     journal.end(ticket_, record_);
 }
 

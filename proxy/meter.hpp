@@ -10,6 +10,7 @@
 
 #include "conf/config.hpp"
 #include "proxy/head.hpp"
+#include "proxy/label_bounds.hpp"
 #include "proxy/stream.hpp"
 #include "tracking/clock.hpp"
 #include "tracking/journal/journal.hpp"
@@ -57,13 +58,13 @@ public:
     void request_body(std::string_view piece) noexcept { request_.feed(piece); }
     void attempt() noexcept { ++record_.attempts; }
     // The request is about to be written to the upstream: the begin frame, once.
-    void forward(tracking::journal::writer& journal);
+    void forward(tracking::journal::writer& journal, label_bounds& labels);
     void request_sent(steady_time now) noexcept;
     void answer_head(const response_head& head);
     void answer_body(std::string_view piece, steady_time now) noexcept;
     void upstream_ended(steady_time now) noexcept { last_upstream_ = now; }
     // Closes the record and appends it.
-    void end(const exchange_end& how, steady_time now, tracking::journal::writer& journal);
+    void end(const exchange_end& how, steady_time now, tracking::journal::writer& journal, label_bounds& labels);
 
     const tracking::record& record() const noexcept { return record_; }
 

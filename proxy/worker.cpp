@@ -34,6 +34,7 @@ worker::worker(options with)
              .journal = with.journal,
              .clock = with.clock,
              .open_connections = with.open_connections,
+             .labels = with.labels,
              .ask_control = {},
              .in_force = own_count(with.by),
              .seen_tokens = with.by->identity->make_memory()},

@@ -22,6 +22,7 @@ public:
         tracking::journal::writer& journal;
         const tracking::time_source& clock;
         std::atomic<std::uint32_t>& open_connections;
+        label_bounds& labels;
         // Called on the worker's thread; must answer through `done` on any thread, once.
         std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
         std::shared_ptr<const rules> by;

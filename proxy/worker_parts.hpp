@@ -1,6 +1,6 @@
 // What the coroutines of one worker share: sockets, buffers, the upstream, the journal, the rules in force. Owned by
-// the worker, used on its thread only; `open_connections` alone is shared, because the limit on connections is the
-// process's.
+// the worker, used on its thread only; `open_connections` and `labels` alone are shared between workers, because what
+// they bound is the process's.
 #pragma once
 
 #include <atomic>
@@ -44,6 +44,7 @@ struct worker_parts {
     tracking::journal::writer& journal;
     const tracking::time_source& clock;
     std::atomic<std::uint32_t>& open_connections;
+    label_bounds& labels;
     // Hands an admin request to the control thread; `done` is called on this worker's thread.
     std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
     std::shared_ptr<const rules> in_force;

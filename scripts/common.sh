@@ -21,6 +21,13 @@ jobs_that_fit() {
 
 free_mb_at() { df -Pm -- "$1" 2>/dev/null | awk 'NR == 2 {print $4}'; }
 
+# Names the likely cause when something failed and the disk is full.
+tell_disk() {
+    local free
+    free=$(free_mb_at .)
+    [ "${free:-1000}" -ge 50 ] || warn "the disk is full: $free MB are left at $PWD"
+}
+
 # Fails clearly when less than $1 MB are left where we build.
 need_disk() {
     local free
@@ -47,6 +54,6 @@ quietly() {
         say "--- the last lines of $log:"
         tail -n 25 "$log"
     } >&2
-    grep -q 'No space left on device' "$log" && warn "the disk is full ($(free_mb_at .) MB left at $PWD)"
+    tell_disk
     return 1
 }

@@ -11,7 +11,6 @@
 #include <set>
 
 #include "tests/support/proxy_test.hpp"
-#include "tests/support/redis_view.hpp"
 
 namespace tests {
 namespace {
@@ -86,7 +85,7 @@ protected:
         if (asked != nullptr && std::string_view(asked) == "1") unit = milliseconds(12'000);
         upstream.otherwise({serve(answer_with(json_answer()))});
         start({.config = "workers = 2\n[redis]\nstream_maxlen = 0\n[track]\nlog = \"off\"", .drain_timeout = "5s"});
-        eventually([&] { return !aimeter().redis_socket().empty(); });
+        aimeter().redis();
     }
 
     static std::string json_answer() { return ok_response(answer_body, "Content-Type: application/json\r\n"); }
@@ -98,18 +97,7 @@ protected:
         clients.use_port(proxy->port());
     }
 
-    pid_t redis_pid() const {
-        pid_t pid = 0;
-        eventually([&] {
-            try {
-                pid = redis_view(aimeter().redis_socket()).server_pid();
-            } catch (const std::exception&) {
-                pid = 0;
-            }
-            return pid != 0;
-        });
-        return pid;
-    }
+    pid_t redis_pid() const { return aimeter().redis().server_pid(); }
 
     // How often each request id stands in the usage stream, once all that the upstream saw stands there.
     std::map<std::string, int> recorded_ids(const std::set<std::string>& wanted) const {
@@ -118,7 +106,7 @@ protected:
             [&] {
                 try {
                     out.clear();
-                    const redis_view view(aimeter().redis_socket());
+                    const redis_view view = aimeter().redis();
                     if (view.number({"XLEN", "aimeter:usage"}) < static_cast<long long>(wanted.size())) return false;
                     for (const auto& one : view.stream("aimeter:usage")) ++out[one.at("requestId")];
                 } catch (const std::exception&) {
@@ -144,7 +132,7 @@ protected:
         EXPECT_EQ(twice, 0U) << "of " << recorded.size() << " recorded";
         const auto verified = aimeter().run("verify");
         EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
-        const redis_view view(aimeter().redis_socket());
+        const redis_view view = aimeter().redis();
         const auto total = view.hash("aimeter:usage:total");
         EXPECT_EQ(total.at("requests"), count_text(recorded.size()));
         EXPECT_EQ(view.hash("aimeter:analytics:total")["ai_generation"], count_text(recorded.size()));

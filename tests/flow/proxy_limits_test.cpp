@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/proxy_test.hpp"
-#include "tests/support/redis_view.hpp"
 
 namespace tests {
 namespace {
@@ -244,13 +243,25 @@ TEST_F(proxy_limits, sighup_changes_a_limit_without_dropping_a_request) {
 
 // ---- tracking must not be felt ------------------------------------------------------------------------------------
 
+const std::string tracked = "POST /api/ai/generate-cover-letter HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+
+bool recorded(const aimeter_process& aimeter, long long count) {
+    return eventually(
+        [&] {
+            try {
+                return aimeter.redis().number({"XLEN", "aimeter:usage"}) == count;
+            } catch (const std::exception&) {  // it went away in between
+                return false;
+            }
+        },
+        milliseconds(30'000));
+}
+
 TEST_F(proxy_limits, a_hung_redis_delays_no_request) {
     AIMETER_ONLY();
     start();
-    const std::string tracked = "POST /api/ai/generate-cover-letter HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     EXPECT_EQ(ask(tracked).status(), 200);
-    ASSERT_TRUE(eventually([&] { return !aimeter().redis_socket().empty(); }));
-    const pid_t redis = redis_view(aimeter().redis_socket()).server_pid();
+    const pid_t redis = aimeter().redis().server_pid();
     ::kill(redis, SIGSTOP);
     for (int i = 0; i < 200; ++i) {
         const auto before = clock::now();
@@ -258,33 +269,17 @@ TEST_F(proxy_limits, a_hung_redis_delays_no_request) {
         ASSERT_LT(clock::now() - before, milliseconds(1000)) << i;
     }
     ::kill(redis, SIGCONT);
-    EXPECT_TRUE(eventually(
-        [&] {
-            try {
-                return redis_view(aimeter().redis_socket()).number({"XLEN", "aimeter:usage"}) == 201;
-            } catch (const std::exception&) {
-                return false;
-            }
-        },
-        milliseconds(30'000)));
+    EXPECT_TRUE(recorded(aimeter(), 201));
 }
 
 TEST_F(proxy_limits, a_killed_redis_delays_no_request_and_loses_no_record) {
     AIMETER_ONLY();
     start();
-    const std::string tracked = "POST /api/ai/generate-cover-letter HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     EXPECT_EQ(ask(tracked).status(), 200);
-    const auto recorded = [&](long long count) {
-        try {
-            return redis_view(aimeter().redis_socket()).number({"XLEN", "aimeter:usage"}) == count;
-        } catch (const std::exception&) {
-            return false;
-        }
-    };
-    ASSERT_TRUE(eventually([&] { return recorded(1); }));
-    ::kill(redis_view(aimeter().redis_socket()).server_pid(), SIGKILL);
+    ASSERT_TRUE(recorded(aimeter(), 1));
+    ::kill(aimeter().redis().server_pid(), SIGKILL);
     for (int i = 0; i < 200; ++i) ASSERT_EQ(ask(tracked).status(), 200) << i;
-    EXPECT_TRUE(eventually([&] { return recorded(201); }, milliseconds(30'000)));
+    EXPECT_TRUE(recorded(aimeter(), 201));
 }
 
 }  // namespace

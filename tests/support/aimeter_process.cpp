@@ -20,6 +20,14 @@ const std::map<std::string, std::string> sanitizer_options{
     {"UBSAN_OPTIONS", "print_stacktrace=1:exitcode=99"},
     {"TSAN_OPTIONS", "exitcode=99"}};
 
+std::string socket_under(const std::string& folder) {
+    std::error_code ignored;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder, ignored)) {
+        if (file.is_socket(ignored)) return file.path();
+    }
+    return {};
+}
+
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
 }  // namespace
@@ -69,7 +77,7 @@ redis_view aimeter_process::redis(milliseconds within) const {
     const auto until = clock::now() + within;
     for (;;) {
         try {
-            redis_view view(data_dir_ + "/redis/" + redis_socket_name());
+            redis_view view(socket_under(data_dir_ + "/redis"));
             view.text({"PING"});
             return view;
         } catch (const std::exception&) {  // not there yet, or not up again yet

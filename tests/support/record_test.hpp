@@ -8,7 +8,6 @@
 #include <cstdlib>
 
 #include "tests/support/proxy_test.hpp"
-#include "tests/support/redis_view.hpp"
 
 namespace tests {
 

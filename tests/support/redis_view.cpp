@@ -40,6 +40,7 @@ redis_view::redis_view(const std::string& socket_path) : context_(nullptr, redis
     redisSetTimeout(context_.get(), limit);
 }
 
+redis_view::redis_view(redis_view&&) noexcept = default;
 redis_view::~redis_view() = default;
 
 std::vector<std::string> redis_view::command(const std::vector<std::string>& words) const {

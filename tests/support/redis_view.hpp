@@ -15,6 +15,7 @@ using redis_record = std::map<std::string, std::string>;
 class redis_view {
 public:
     explicit redis_view(const std::string& socket_path);  // throws when nobody listens there
+    redis_view(redis_view&&) noexcept;
     ~redis_view();
 
     // Each reply as text: an array's elements one after the other, nil as "".

@@ -1,8 +1,6 @@
 // Runs one coroutine of the code under test on its io_context and fails the test when it does not finish.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

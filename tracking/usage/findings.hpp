@@ -25,8 +25,8 @@ public:
     void begin(int status) noexcept;
     // Text outside of any JSON, and how much white space came before it.
     void on_plain_text(std::string_view piece, std::size_t blanks = 0) noexcept;
-    void end_event(std::string_view name) noexcept;       // an event of an event stream ended
-    void conclude() noexcept;                             // the body ended
+    void end_event(std::string_view name) noexcept;  // an event of an event stream ended
+    void conclude() noexcept;                        // the body ended
 
     bool take_first_token() noexcept;  // true once: when text, reasoning or a tool call was found
     std::uint64_t documents() const noexcept { return documents_; }

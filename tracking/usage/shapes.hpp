@@ -14,7 +14,7 @@
 namespace tracking::usage {
 
 inline constexpr std::size_t max_shapes = 16;
-inline constexpr std::size_t max_values = 128;  // distinct paths whose numbers are kept
+inline constexpr std::size_t max_values = 64;  // distinct paths whose numbers are kept
 inline constexpr std::uint8_t no_value = 255;
 
 class shape_table {
