@@ -51,7 +51,8 @@ record app_record(std::mt19937_64& random, std::int64_t now, int users) {
     const auto& content = contents[random() % 6];
     one.content_type = content[0];
     one.feature = content[1];
-    one.user_id = one.clerk_user_id = "user_2abcdefghijklmnop" + std::to_string(random() % static_cast<unsigned>(users));
+    one.user_id = one.clerk_user_id =
+        "user_2abcdefghijklmnop" + std::to_string(random() % static_cast<unsigned>(users));
     one.plan = random() % 4 == 0 ? "pro" : "free";
     if (random() % 3 == 0) one.ai_model = "gemini-1.5-pro";
     one.input_tokens = static_cast<std::int64_t>(tokens(random));
@@ -71,7 +72,9 @@ record app_record(std::mt19937_64& random, std::int64_t now, int users) {
 }
 
 void measure(std::size_t records, int users, std::size_t size) {
-    tests::redis_fixture redis({.append_only = true, .arguments = {}});
+    tests::redis_fixture redis(
+        {.append_only = true,  // and what embedded_redis sets
+         .arguments = {"--hash-max-listpack-entries", "32", "--zset-max-listpack-entries", "16"}});
     boost::asio::io_context context;
     redis_client client(context.get_executor(), std::get<redis_url>(redis_url::parse(redis.url())));
     tests::run_coroutine(context, client.connect(std::chrono::seconds(5)));

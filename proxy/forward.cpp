@@ -176,7 +176,7 @@ void write_request_head(std::string& out, const request_head& head, const body_f
 }
 
 bool is_fact_header(std::string_view name) noexcept {
-    if (name.size() < 10 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) return false;
+    if (name.size() < 9 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) return false;
     constexpr std::array<std::string_view, 12> facts = {"provider", "model",        "input-tokens", "output-tokens",
                                                         "cost-usd", "content-type", "feature",      "cached",
                                                         "user-id",  "plan",         "success",      "error"};

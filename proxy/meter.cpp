@@ -125,7 +125,7 @@ void meter::request_sent(steady_time now) noexcept {
 
 void meter::read_facts(const response_head& head) {
     for (const auto& [name, value] : head.fields) {
-        if (name.size() < 10 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) continue;
+        if (name.size() < 9 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) continue;
         const auto is = [rest = name.substr(5)](std::string_view fact) { return equals_ignoring_case(rest, fact); };
         if (is("provider")) assign_clean(stated_.provider, value, label_bytes);
         if (is("model")) assign_clean(stated_.model, value, label_bytes);

@@ -1,9 +1,9 @@
 // The redis-server that aimeter runs for itself: started, found again, restarted, stopped, its data kept.
 #include "tracking/store/embedded_redis.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

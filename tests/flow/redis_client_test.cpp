@@ -58,8 +58,9 @@ TEST(RedisUrl, TakesHostPortDatabaseAndCredentials) {
 }
 
 TEST(RedisUrl, SaysWhatIsWrongWithoutThePassword) {
-    for (const std::string bad : {"http://u:secret@x", "redis://u:secret@x:0", "redis://u:secret@x:70000",
-                                  "redis://u:secret@x/db", "rediss://u:secret@x", "unix:relative", "", "redis://[::1"}) {
+    for (const std::string bad :
+         {"http://u:secret@x", "redis://u:secret@x:0", "redis://u:secret@x:70000", "redis://u:secret@x/db",
+          "rediss://u:secret@x", "unix:relative", "", "redis://[::1"}) {
         const auto parsed = redis_url::parse(bad);
         ASSERT_TRUE(std::holds_alternative<std::string>(parsed)) << bad;
         EXPECT_EQ(std::get<std::string>(parsed).find("secret"), std::string::npos) << bad;

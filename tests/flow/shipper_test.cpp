@@ -9,8 +9,8 @@ namespace tracking::store {
 namespace {
 
 using namespace std::chrono_literals;
-using tests::redis_fixture;
 using testing::HasSubstr;
+using tests::redis_fixture;
 
 class Shipper : public tests::shipping_test {};
 
@@ -28,10 +28,17 @@ TEST_F(Shipper, ShowsARecordInBothViews) {
     EXPECT_EQ(usage.at("requestDuration"), "3194.000");
     EXPECT_EQ(usage.at("cached"), "0");
     EXPECT_EQ(usage.count("cachedTokens"), 0U) << "what is not known is absent";
-    const std::map<std::string, std::string> analytics{
-        {"event", "ai_generation"},         {"id", usage.at("id")}, {"userId", "user_1"}, {"clerkUserId", "user_1"},
-        {"contentType", "experience-description"}, {"model", "gemini-2.0-flash-exp"}, {"cached", "0"},
-        {"feature", "content-gen"},         {"cost", "0.000453"},   {"success", "1"},     {"ts", std::to_string(noon)}};
+    const std::map<std::string, std::string> analytics{{"event", "ai_generation"},
+                                                       {"id", usage.at("id")},
+                                                       {"userId", "user_1"},
+                                                       {"clerkUserId", "user_1"},
+                                                       {"contentType", "experience-description"},
+                                                       {"model", "gemini-2.0-flash-exp"},
+                                                       {"cached", "0"},
+                                                       {"feature", "content-gen"},
+                                                       {"cost", "0.000453"},
+                                                       {"success", "1"},
+                                                       {"ts", std::to_string(noon)}};
     EXPECT_EQ(redis.stream("aimeter:analytics").at(0).fields, analytics);
     const auto total = redis.hash("aimeter:usage:total");
     EXPECT_EQ(total.at("requests"), "1");
@@ -139,7 +146,8 @@ TEST_F(Shipper, AddsUpExactlyBeyondWhatADoubleHolds) {
     append(to, huge);
     append(to, huge);
     ASSERT_TRUE(flush());
-    EXPECT_EQ(redis.hash("aimeter:usage:total").at("tokensUsed"), std::to_string(INT64_MAX)) << "saturates, never wraps";
+    EXPECT_EQ(redis.hash("aimeter:usage:total").at("tokensUsed"), std::to_string(INT64_MAX))
+        << "saturates, never wraps";
     EXPECT_EQ(redis.hash("aimeter:usage:total").at("requests"), "5");
 }
 
@@ -235,7 +243,8 @@ TEST_F(Shipper, AppliesNothingOfABatchThatMeetsAForeignKey) {
         written.clear();
         append_random(journals.add_journal(), 30);
         start(redis.url());
-        ASSERT_TRUE(run_until([&] { return ship->current().redis.find("WRONGTYPE") != std::string::npos; })) << poisoned;
+        ASSERT_TRUE(run_until([&] { return ship->current().redis.find("WRONGTYPE") != std::string::npos; }))
+            << poisoned;
         if (poisoned != "aimeter:journals") {
             EXPECT_THAT(ship->current().redis, HasSubstr(poisoned));
             EXPECT_GT(ship->current().refused, 0U);

@@ -134,7 +134,8 @@ TEST_F(Verify, SaysWhyItCannotLook) {
 TEST_F(Verify, CountsTheWaitingRecordsOfTheRealJournal) {
     settings.data_dir = dir + "/data";
     std::filesystem::create_directories(settings.data_dir);
-    journal::directory::options how{.data_dir = settings.data_dir, .size = 64ULL * 1024 * 1024, .keep_ms = 600'000, .writers = 1};
+    journal::directory::options how{
+        .data_dir = settings.data_dir, .size = 64ULL * 1024 * 1024, .keep_ms = 600'000, .writers = 1};
     auto opened = journal::directory::open(how);
     ASSERT_TRUE(std::holds_alternative<std::unique_ptr<journal::directory>>(opened)) << std::get<std::string>(opened);
     auto& real = *std::get<std::unique_ptr<journal::directory>>(opened);

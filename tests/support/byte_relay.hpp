@@ -19,7 +19,10 @@ namespace tests {
 class byte_relay {
 public:
     byte_relay(boost::asio::io_context& on, std::string listen, std::string target)
-        : context_(on), acceptor_(on, protocol::endpoint(listen)), target_(std::move(target)), path_(std::move(listen)) {
+        : context_(on),
+          acceptor_(on, protocol::endpoint(listen)),
+          target_(std::move(target)),
+          path_(std::move(listen)) {
         boost::asio::co_spawn(context_, accept(), boost::asio::detached);
     }
     ~byte_relay() {
@@ -30,8 +33,8 @@ public:
     }
     std::string url() const { return "unix:" + path_; }
 
-    bool swallow_answers = false;       // what the server says goes nowhere
-    std::size_t cut_after = SIZE_MAX;   // cut once this many more bytes went to the server
+    bool swallow_answers = false;      // what the server says goes nowhere
+    std::size_t cut_after = SIZE_MAX;  // cut once this many more bytes went to the server
     int connections = 0;
 
     void cut() {

@@ -22,12 +22,23 @@ namespace {
 reply owned(const redisReply& from) {
     reply to;
     switch (from.type) {
-        case REDIS_REPLY_INTEGER: to.kind = reply::type::integer; break;
-        case REDIS_REPLY_STRING: to.kind = reply::type::text; break;
-        case REDIS_REPLY_STATUS: to.kind = reply::type::status; break;
-        case REDIS_REPLY_ERROR: to.kind = reply::type::error; break;
-        case REDIS_REPLY_ARRAY: to.kind = reply::type::array; break;
-        default: return to;
+        case REDIS_REPLY_INTEGER:
+            to.kind = reply::type::integer;
+            break;
+        case REDIS_REPLY_STRING:
+            to.kind = reply::type::text;
+            break;
+        case REDIS_REPLY_STATUS:
+            to.kind = reply::type::status;
+            break;
+        case REDIS_REPLY_ERROR:
+            to.kind = reply::type::error;
+            break;
+        case REDIS_REPLY_ARRAY:
+            to.kind = reply::type::array;
+            break;
+        default:
+            return to;
     }
     to.integer = from.integer;
     if (from.str) to.text.assign(from.str, static_cast<std::size_t>(from.len));
@@ -55,10 +66,25 @@ redis_fixture::~redis_fixture() {
 }
 
 void redis_fixture::start() {
-    std::vector<std::string> words{"redis-server", "--port", "0",  "--unixsocket",    socket_,
-                                   "--dir",        dir_,     "--daemonize", "no",     "--save",
-                                   "",             "--loglevel", "warning", "--logfile", dir_ + "/log",
-                                   "--appendonly", how_.append_only ? "yes" : "no", "--maxmemory-policy", "noeviction"};
+    std::vector<std::string> words{"redis-server",
+                                   "--port",
+                                   "0",
+                                   "--unixsocket",
+                                   socket_,
+                                   "--dir",
+                                   dir_,
+                                   "--daemonize",
+                                   "no",
+                                   "--save",
+                                   "",
+                                   "--loglevel",
+                                   "warning",
+                                   "--logfile",
+                                   dir_ + "/log",
+                                   "--appendonly",
+                                   how_.append_only ? "yes" : "no",
+                                   "--maxmemory-policy",
+                                   "noeviction"};
     words.insert(words.end(), how_.arguments.begin(), how_.arguments.end());
     std::vector<char*> pointers;
     for (auto& word : words) pointers.push_back(word.data());

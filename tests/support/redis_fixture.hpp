@@ -28,9 +28,9 @@ public:
     redis_fixture(const redis_fixture&) = delete;
     redis_fixture& operator=(const redis_fixture&) = delete;
 
-    void start();    // after kill(); waits until it answers
-    void kill();     // SIGKILL
-    void freeze();   // SIGSTOP
+    void start();     // after kill(); waits until it answers
+    void kill();      // SIGKILL
+    void freeze();    // SIGSTOP
     void unfreeze();  // SIGCONT
 
     std::string url() const { return "unix:" + socket_; }

@@ -114,8 +114,8 @@ protected:
         journals.append(to, what);
         written.push_back(what);
     }
-    void append_random(const tracking::journal::journal_id& to, std::size_t count, std::int64_t from_ms = noon - 3'600'000,
-                       std::int64_t to_ms = noon) {
+    void append_random(const tracking::journal::journal_id& to, std::size_t count,
+                       std::int64_t from_ms = noon - 3'600'000, std::int64_t to_ms = noon) {
         for (std::size_t i = 0; i < count; ++i) append(to, random_record(random, from_ms, to_ms));
     }
     bool flush(std::chrono::milliseconds deadline = 20s) {

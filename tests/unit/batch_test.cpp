@@ -123,7 +123,9 @@ TEST(MessagePack, WritesEachFormAsTheSpecificationSays) {
     EXPECT_EQ(pack.bytes(), expected);
     message_pack large;
     large.integer(1'000'000'000'000'000);  // doubles end soon: as text
-    EXPECT_EQ(large.bytes(), "\xB0" "1000000000000000");
+    EXPECT_EQ(large.bytes(),
+              "\xB0"
+              "1000000000000000");
 }
 
 class BatchKeys : public testing::Test {
@@ -145,17 +147,30 @@ protected:
 
 TEST_F(BatchKeys, AreThoseOfTheRecordsTimeInTheConfiguredZone) {
     const auto keys = keys_of({tests::plain_record(at_0541)});  // 11:11 in India
-    for (const char* expected :
-         {"aimeter:usage", "aimeter:analytics", "aimeter:usage:total", "aimeter:analytics:total",
-          "aimeter:usage:month:2026-11", "aimeter:usage:day:2026-11-22", "aimeter:usage:hour:2026-11-22T11",
-          "aimeter:usage:minute:2026-11-22T11:11", "aimeter:usage:day:2026-11-22:feature:content-gen",
-          "aimeter:usage:month:2026-11:feature:content-gen", "aimeter:usage:day:2026-11-22:model:gemini-2.0-flash-exp",
-          "aimeter:usage:day:2026-11-22:provider:gemini", "aimeter:usage:month:2026-11:plan:pro",
-          "aimeter:usage:month:2026-11:user:user_1", "aimeter:analytics:day:2026-11-22",
-          "aimeter:analytics:month:2026-11", "aimeter:usage:day:2026-11-22:users:requests",
-          "aimeter:usage:day:2026-11-22:users:cost", "aimeter:usage:day:2026-11-22:latency",
-          "aimeter:usage:day:2026-11-22:feature:content-gen:latency", "aimeter:usage:day:2026-11-22:status",
-          "aimeter:usage:day:2026-11-22:active", "aimeter:journals", "aimeter:meta"}) {
+    for (const char* expected : {"aimeter:usage",
+                                 "aimeter:analytics",
+                                 "aimeter:usage:total",
+                                 "aimeter:analytics:total",
+                                 "aimeter:usage:month:2026-11",
+                                 "aimeter:usage:day:2026-11-22",
+                                 "aimeter:usage:hour:2026-11-22T11",
+                                 "aimeter:usage:minute:2026-11-22T11:11",
+                                 "aimeter:usage:day:2026-11-22:feature:content-gen",
+                                 "aimeter:usage:month:2026-11:feature:content-gen",
+                                 "aimeter:usage:day:2026-11-22:model:gemini-2.0-flash-exp",
+                                 "aimeter:usage:day:2026-11-22:provider:gemini",
+                                 "aimeter:usage:month:2026-11:plan:pro",
+                                 "aimeter:usage:month:2026-11:user:user_1",
+                                 "aimeter:analytics:day:2026-11-22",
+                                 "aimeter:analytics:month:2026-11",
+                                 "aimeter:usage:day:2026-11-22:users:requests",
+                                 "aimeter:usage:day:2026-11-22:users:cost",
+                                 "aimeter:usage:day:2026-11-22:latency",
+                                 "aimeter:usage:day:2026-11-22:feature:content-gen:latency",
+                                 "aimeter:usage:day:2026-11-22:status",
+                                 "aimeter:usage:day:2026-11-22:active",
+                                 "aimeter:journals",
+                                 "aimeter:meta"}) {
         EXPECT_THAT(keys, Contains(expected));
     }
     EXPECT_THAT(keys, Not(Contains(testing::HasSubstr(":variant:"))));

@@ -52,11 +52,11 @@ TEST(Keys, TakeThePrefixOfTheConfiguration) {
 }
 
 TEST(Counters, HaveTheNamesOfTheContract) {
-    const char* expected[] = {"requests",     "success",      "errors",           "blocked",         "aborted",
-                              "cached",       "estimated",    "unpriced",         "identified",      "usageKnown",
-                              "inputTokens",  "outputTokens", "cachedTokens",     "cacheWriteTokens", "reasoningTokens",
-                              "tokensUsed",   "savedTokens",  "costNanoUsd",      "savedNanoUsd",    "wastedNanoUsd",
-                              "durationUs",   "durationCount", "ttftUs",          "ttftCount"};
+    const char* expected[] = {"requests",    "success",       "errors",       "blocked",          "aborted",
+                              "cached",      "estimated",     "unpriced",     "identified",       "usageKnown",
+                              "inputTokens", "outputTokens",  "cachedTokens", "cacheWriteTokens", "reasoningTokens",
+                              "tokensUsed",  "savedTokens",   "costNanoUsd",  "savedNanoUsd",     "wastedNanoUsd",
+                              "durationUs",  "durationCount", "ttftUs",       "ttftCount"};
     ASSERT_EQ(std::size(expected), counter_count);
     for (std::size_t i = 0; i < counter_count; ++i) EXPECT_EQ(field_of(static_cast<counter>(i)), expected[i]);
 }

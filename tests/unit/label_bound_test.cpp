@@ -50,7 +50,8 @@ TEST(LabelBound, HoldsForAllWorkersTogether) {
         workers.emplace_back([&, worker] {
             for (int i = 0; i < 1'000; ++i) {
                 const int label = (i * 13 + worker * 250) % 1'000;
-                if (bound.admit(20'000, "label-" + std::to_string(label))) admitted[static_cast<std::size_t>(label)] = true;
+                if (bound.admit(20'000, "label-" + std::to_string(label)))
+                    admitted[static_cast<std::size_t>(label)] = true;
             }
         });
     }

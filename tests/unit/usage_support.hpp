@@ -5,13 +5,12 @@
 
 #include <cstdint>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "tracking/usage/answer.hpp"
@@ -64,8 +63,6 @@ struct sample {
     }
 };
 
-inline std::ostream& operator<<(std::ostream& out, const sample& s) { return out << s.name; }
-
 // Everything found, in a form that compares and prints.
 inline nlohmann::json all_of(const usage_facts& f) {
     const auto number = [](const std::optional<std::int64_t>& n) { return n ? nlohmann::json(*n) : nlohmann::json(); };
@@ -88,10 +85,22 @@ inline nlohmann::json all_of(const usage_facts& f) {
             {"contradictory", f.contradictory}};
 }
 
+inline bool same(const usage_facts& a, const usage_facts& b) {
+    const auto all = [](const usage_facts& f) {
+        return std::tie(f.provider, f.model, f.finish_reason, f.error_message, f.error_event, f.input_tokens,
+                        f.cached_tokens, f.cache_write_tokens, f.cache_write_1h_tokens, f.output_tokens,
+                        f.reasoning_tokens, f.reported_cost_pico, f.cached_flag, f.cached_flag_name, f.stream,
+                        f.text_bytes, f.uncounted_text_bytes, f.contradictory);
+    };
+    return all(a) == all(b);
+}
+
 struct outcome {
-    nlohmann::json facts;
+    usage_facts found;
     int first_tokens = 0;  // how often feed() said so
     int first_token_piece = -1;
+
+    nlohmann::json facts() const { return all_of(found); }
 };
 
 inline outcome scan(answer_scanner& scanner, const answer_head& head, const std::vector<std::string_view>& pieces) {
@@ -106,7 +115,7 @@ inline outcome scan(answer_scanner& scanner, const answer_head& head, const std:
         }
     }
     scanner.finish();
-    result.facts = all_of(scanner.facts());
+    result.found = scanner.facts();
     return result;
 }
 

@@ -11,7 +11,7 @@ local call, try = redis.call, redis.pcall
 local format, floor = string.format, math.floor
 local meta, journals, usage, analytics, total, checkpoints =
     KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local journal, prev, last, dataset, maxlen, step, errors_max, fields,
+local journal, prev, last, dataset, maxlen, step, errors_max, field_lists,
     shapes, entries, count, hashes, texts, zsets, errors, actives = unpack(cmsgpack.unpack(ARGV[1]))
 
 -- A user whose rights end in the middle would leave half a batch.
@@ -84,24 +84,29 @@ local function long_sum(key, field, old, by)
     if sum < -9.2e18 then return '-9223372036854775808' end
     increments[#increments + 1] = {'HINCRBY', key, field, type(by) == 'number' and format('%d', by) or by}
 end
-local function add_new_bucket(key, at, n)  -- it shows every counter
+local function add_new_bucket(key, fields, at, n)  -- it shows every field of its list
     local values = {}
-    for i = at + 5, at + 3 + 2 * n, 2 do
+    for i = at, at - 2 + 2 * n, 2 do
         local by = hashes[i + 1]
-        values[hashes[i]] = type(by) == 'number' and format('%d', by) or by
+        values[fields[hashes[i]]] = type(by) == 'number' and format('%d', by) or by
     end
     plan[top + 1], plan[top + 2] = 'HSET', key
-    for i, field in ipairs(fields) do plan[top + 1 + 2 * i], plan[top + 2 + 2 * i] = field, values[i] or '0' end
+    for i, field in ipairs(fields) do plan[top + 1 + 2 * i], plan[top + 2 + 2 * i] = field, values[field] or '0' end
     top = top + 2 + 2 * #fields
 end
+-- A hash lies in `hashes` as key, expiry, set of labels and label that a new one joins, list of fields (0 = by name),
+-- number of fields, and then each field with what to add.
+local head = 6
 local function read_hash(at)
-    local key, expire, set, label, n = KEYS[hashes[at]], hashes[at + 1], hashes[at + 2], hashes[at + 3], hashes[at + 4]
+    local key, expire, set, label = KEYS[hashes[at]], hashes[at + 1], hashes[at + 2], hashes[at + 3]
+    local fields, n = field_lists[hashes[at + 4]], hashes[at + 5]
     reading = key
-    local first = at + 3
-    get[2] = key
-    for i = 1, n do
-        local field = hashes[first + 2 * i]
-        get[i + 2] = fields[field] or field
+    local first = at + head - 2
+    get[1], get[2] = 'HMGET', key
+    if fields then
+        for i = 1, n do get[i + 2] = fields[hashes[first + 2 * i]] end
+    else
+        for i = 1, n do get[i + 2] = hashes[first + 2 * i] end
     end
     local old = try(unpack(get, 1, n + 2))
     if old.err then return refuse(key, 'holds no hash') end
@@ -126,9 +131,9 @@ local function read_hash(at)
             top = top + 2
         end
     end
-    if new and fields[hashes[at + 5]] then
+    if new and fields then
         top = from
-        add_new_bucket(key, at, n)
+        add_new_bucket(key, fields, at + head, n)
     end
     if top == from + 2 then top = from else add_command(new and expire) end
     if new and set > 0 then join(KEYS[set], label, expire) end
@@ -137,7 +142,7 @@ local function read_hashes()
     local at, size = 1, #hashes
     while at <= size and not problem do
         read_hash(at)
-        at = at + 5 + 2 * hashes[at + 4]
+        at = at + head + 2 * hashes[at + 5]
     end
 end
 if not pcall(read_hashes) then refuse(reading, 'has a field that is no integer') end

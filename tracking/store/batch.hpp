@@ -24,9 +24,9 @@ public:
     void add(const journal::entry& one);                                // in the order of their sequences
 
     std::size_t records() const;
-    std::size_t bytes() const;     // of the entries
-    std::uint64_t first() const;   // sequence of the first record
-    std::uint64_t last() const;    // sequence of the last; the position that it began with when empty
+    std::size_t bytes() const;    // of the entries
+    std::uint64_t first() const;  // sequence of the first record
+    std::uint64_t last() const;   // sequence of the last; the position that it began with when empty
 
     struct target {
         std::string script;  // the sha of apply.lua with EVALSHA, its text with EVAL

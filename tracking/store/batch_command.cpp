@@ -1,6 +1,7 @@
 // batch::apply: the filled batch as one EVALSHA, in the form that apply.lua unpacks. Hours, months and the total are
 // summed here from the minutes and days of the batch.
 #include <algorithm>
+#include <span>
 
 #include "tracking/store/batch_parts.hpp"
 
@@ -40,6 +41,39 @@ struct label_set {
     std::string_view label;
 };
 
+// The fields that a new bucket gets, all of them, in the order in which Redis keeps them: it finds a field of a small
+// hash by walking, so those of most requests come first.
+enum class field_list : std::int64_t { by_name = 0, counters = 1, analytics = 2, user = 3 };
+
+constexpr counter stored_order[] = {counter::requests,
+                                    counter::success,
+                                    counter::errors,
+                                    counter::input_tokens,
+                                    counter::output_tokens,
+                                    counter::tokens_used,
+                                    counter::cost_nano,
+                                    counter::duration_us,
+                                    counter::duration_count,
+                                    counter::ttft_us,
+                                    counter::ttft_count,
+                                    counter::usage_known,
+                                    counter::identified,
+                                    counter::cached,
+                                    counter::saved_nano,
+                                    counter::saved_tokens,
+                                    counter::wasted_nano,
+                                    counter::aborted,
+                                    counter::blocked,
+                                    counter::estimated,
+                                    counter::unpriced,
+                                    counter::cached_tokens,
+                                    counter::cache_write_tokens,
+                                    counter::reasoning_tokens};
+static_assert(std::size(stored_order) == counter_count);
+
+constexpr std::string_view analytics_list[] = {"ai_generation", "success", "costNanoUsd", "cached", "errors"};
+constexpr std::string_view user_list[] = {"requests", "tokensUsed", "costNanoUsd", "errors"};
+
 class packer {
 public:
     explicit packer(const key_names& keys) : keys_(keys) {
@@ -58,26 +92,24 @@ public:
     }
 
     void bucket(std::int64_t of, std::int64_t expires, label_set set, const counters& values) {
-        head(of, expires, set, std::count_if(values.begin(), values.end(), [](auto value) { return value != 0; }));
+        head(of, expires, set, field_list::counters,
+             std::count_if(values.begin(), values.end(), [](auto value) { return value != 0; }));
         for (std::size_t i = 0; i < counter_count; ++i) {
-            if (values[i] == 0) continue;
+            const auto value = values[static_cast<std::size_t>(stored_order[i])];
+            if (value == 0) continue;
             hashes_.integer(static_cast<std::int64_t>(i) + 1);
-            hashes_.integer(values[i]);
+            hashes_.integer(value);
         }
     }
     void analytics(std::string_view period, std::int64_t expires, const counters& values) {
         const auto value = [&](counter which) { return values[static_cast<std::size_t>(which)]; };
-        named(key(keys_.analytics(period)), expires, {},
-              {{"ai_generation", value(counter::requests)},
-               {"cached", value(counter::cached)},
-               {"success", value(counter::success)},
-               {"errors", value(counter::errors)},
-               {"costNanoUsd", value(counter::cost_nano)}});
+        listed(key(keys_.analytics(period)), expires, {}, field_list::analytics,
+               {value(counter::requests), value(counter::success), value(counter::cost_nano), value(counter::cached),
+                value(counter::errors)});
     }
     void user(std::string_view month, std::int64_t set, const std::string& name, const user_bucket& of) {
         const auto place = key(keys_.usage_by(month, "user", name));
-        named(place, 0, {set, name},
-              {{"requests", of.requests}, {"errors", of.errors}, {"tokensUsed", of.tokens}, {"costNanoUsd", of.cost}});
+        listed(place, 0, {set, name}, field_list::user, {of.requests, of.tokens, of.cost, of.errors});
         if (of.plan.empty()) return;
         texts_.integer(place);
         texts_.text("plan");
@@ -88,7 +120,7 @@ public:
         const auto place = key(std::move(name));
         while (at != counts.end()) {
             const auto size = std::min<std::ptrdiff_t>(std::distance(at, counts.end()), members_of_command_max);
-            head(place, expires, {}, size);
+            head(place, expires, {}, field_list::by_name, size);
             for (std::ptrdiff_t i = 0; i < size; ++i, ++at) {
                 hashes_.text(std::to_string(at->first));
                 hashes_.integer(at->second);
@@ -136,19 +168,24 @@ public:
     std::vector<std::string>& names() { return names_; }
 
 private:
-    using named_values = std::initializer_list<std::pair<std::string_view, std::int64_t>>;
-
-    void head(std::int64_t of, std::int64_t expires, label_set set, std::ptrdiff_t fields) {
+    void head(std::int64_t of, std::int64_t expires, label_set set, field_list list, std::ptrdiff_t fields) {
         hashes_.integer(of);
         hashes_.integer(expires);
         hashes_.integer(set.key);
         hashes_.text(set.label);
+        hashes_.integer(static_cast<std::int64_t>(list));
         hashes_.integer(fields);
     }
-    void named(std::int64_t of, std::int64_t expires, label_set set, named_values values) {
-        head(of, expires, set, static_cast<std::ptrdiff_t>(values.size()));
-        for (const auto& [name, value] : values) {
-            hashes_.text(name);
+    // Values in the order of the list; zeros are left out.
+    void listed(std::int64_t of, std::int64_t expires, label_set set, field_list list,
+                std::initializer_list<std::int64_t> values) {
+        head(of, expires, set, list,
+             std::count_if(values.begin(), values.end(), [](auto value) { return value != 0; }));
+        std::int64_t place = 0;
+        for (const auto value : values) {
+            ++place;
+            if (value == 0) continue;
+            hashes_.integer(place);
             hashes_.integer(value);
         }
     }
@@ -179,8 +216,7 @@ void pack_day(packer& to, const key_names& keys, const day_bucket& day) {
     if (!day.latency.empty()) to.histogram(keys.latency(day.day), day.expires, day.latency);
     if (!day.statuses.empty()) to.histogram(keys.status(day.day), day.expires, day.statuses);
     if (!day.errors.empty()) {
-        to.scores(to.errors(), keys.errors(day.day), day.expires, day.errors,
-                  [](std::int64_t count) { return count; });
+        to.scores(to.errors(), keys.errors(day.day), day.expires, day.errors, [](std::int64_t count) { return count; });
     }
     to.active(keys.active(day.day), day.expires, day.users);
 }
@@ -255,8 +291,8 @@ void pack_minutes(packer& to, const key_names& keys, const std::vector<minute_bu
 
 // The fields of the analytics stream, each with the one of the usage stream that it shows.
 constexpr std::pair<std::string_view, std::string_view> analytics_fields[] = {
-    {"id", "id"},         {"userId", "userId"},   {"clerkUserId", "clerkUserId"}, {"contentType", "contentType"},
-    {"model", "aiModel"}, {"cached", "cached"},   {"feature", "feature"},         {"cost", "cost"},
+    {"id", "id"},           {"userId", "userId"}, {"clerkUserId", "clerkUserId"}, {"contentType", "contentType"},
+    {"model", "aiModel"},   {"cached", "cached"}, {"feature", "feature"},         {"cost", "cost"},
     {"success", "success"}, {"ts", "ts"}};
 
 void pack_shape(message_pack& to, const entry_shape& shape) {
@@ -277,10 +313,20 @@ void pack_shape(message_pack& to, const entry_shape& shape) {
     to.close_array(whole, 2);
 }
 
-void pack_fields(message_pack& to) {
+void pack_names(message_pack& to, std::span<const std::string_view> names) {
     const auto place = to.open_array();
-    for (std::size_t i = 0; i < counter_count; ++i) to.text(field_of(static_cast<counter>(i)));
-    to.close_array(place, counter_count);
+    for (const auto name : names) to.text(name);
+    to.close_array(place, names.size());
+}
+
+void pack_field_lists(message_pack& to) {  // in the order of field_list
+    const auto lists = to.open_array();
+    const auto counters = to.open_array();
+    for (const auto which : stored_order) to.text(field_of(which));
+    to.close_array(counters, counter_count);
+    pack_names(to, analytics_list);
+    pack_names(to, user_list);
+    to.close_array(lists, 3);
 }
 
 std::int64_t checkpoint_step(std::uint64_t maxlen) {
@@ -306,7 +352,7 @@ command batch::apply(const target& to) const {
     pack.integer(static_cast<std::int64_t>(to.stream_maxlen));
     pack.integer(checkpoint_step(to.stream_maxlen));
     pack.integer(errors_of_day_max);
-    pack_fields(pack);
+    pack_field_lists(pack);
     const auto shapes = pack.open_array();
     for (const auto& shape : of.shapes) pack_shape(pack, shape);
     pack.close_array(shapes, of.shapes.size());

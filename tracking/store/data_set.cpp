@@ -46,7 +46,8 @@ std::optional<data_set_refused> objection(const reply& meta, const std::string& 
                        std::to_string(schema_version));
     }
     if (meta.elements[1].text != timezone) {
-        return refused("Redis holds data of time zone " + meta.elements[1].text + ", the configuration says " + timezone);
+        return refused("Redis holds data of time zone " + meta.elements[1].text + ", the configuration says " +
+                       timezone);
     }
     return std::nullopt;
 }
@@ -72,8 +73,8 @@ boost::asio::awaitable<replies_or_refused> ask(redis_client& redis, const std::v
 }  // namespace
 
 boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_set(redis_client& redis,
-                                                                                  const key_names& keys,
-                                                                                  std::string timezone) {
+                                                                                   const key_names& keys,
+                                                                                   std::string timezone) {
     const std::string meta = keys.meta();
     const command read_meta{"HMGET", meta, "schema", "timezone", "dataset"};
     const std::vector<command> look{{"INFO", "server"}, {"CONFIG", "GET", "maxmemory-policy"}, read_meta};

@@ -25,8 +25,8 @@ struct data_set_refused {
 
 // Creates what is missing in aimeter:meta.
 boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_set(redis_client& redis,
-                                                                                  const key_names& keys,
-                                                                                  std::string timezone);
+                                                                                   const key_names& keys,
+                                                                                   std::string timezone);
 
 // The id seen last, kept in a file: "" = none yet. Failing to write is no reason to stop.
 std::string last_data_set(const std::string& file);

@@ -69,7 +69,7 @@ std::string choose_socket(const fs::path& folder) {
     const std::string beside = (folder / "redis.sock").string();
     if (beside.size() < sizeof(sockaddr_un::sun_path)) return beside;
     const std::string kept = first_line(folder / "socket");
-    struct stat is {};
+    struct stat is{};
     if (!kept.empty() && ::lstat(fs::path(kept).parent_path().c_str(), &is) == 0 && S_ISDIR(is.st_mode) &&
         is.st_uid == ::geteuid() && (is.st_mode & 0077) == 0) {
         return kept;
@@ -171,29 +171,13 @@ net::awaitable<void> server::end_deaf_server() {
 std::string server::spawn() {
     std::error_code ignored;
     fs::remove(socket_, ignored);
-    std::vector<std::string> words = {program_,
-                                      "--port",
-                                      "0",
-                                      "--unixsocket",
-                                      socket_,
-                                      "--unixsocketperm",
-                                      "700",
-                                      "--dir",
-                                      folder_.string(),
-                                      "--appendonly",
-                                      "yes",
-                                      "--appendfsync",
-                                      "everysec",
-                                      "--save",
-                                      "",
-                                      "--maxmemory-policy",
-                                      "noeviction",
-                                      "--daemonize",
-                                      "no",
-                                      "--logfile",
-                                      (folder_ / "redis.log").string(),
-                                      "--pidfile",
-                                      (folder_ / "redis.pid").string()};
+    std::vector<std::string> words = {
+        program_, "--port", "0", "--unixsocket", socket_, "--unixsocketperm", "700", "--dir", folder_.string(),
+        "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
+        // Small lists are searched by walking: counters stay so (compact, the usual
+        // fields first), histograms and top users do not.
+        "--hash-max-listpack-entries", "32", "--zset-max-listpack-entries", "16", "--daemonize", "no", "--logfile",
+        (folder_ / "redis.log").string(), "--pidfile", (folder_ / "redis.pid").string()};
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);

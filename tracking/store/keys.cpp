@@ -34,10 +34,10 @@ std::string join(std::initializer_list<std::string_view> parts) {
 }
 
 constexpr std::array<std::string_view, counter_count> counter_fields{
-    "requests",    "success",      "errors",       "blocked",         "aborted",         "cached",
-    "estimated",   "unpriced",     "identified",   "usageKnown",      "inputTokens",     "outputTokens",
-    "cachedTokens", "cacheWriteTokens", "reasoningTokens", "tokensUsed", "savedTokens",  "costNanoUsd",
-    "savedNanoUsd", "wastedNanoUsd", "durationUs", "durationCount",   "ttftUs",          "ttftCount"};
+    "requests",     "success",          "errors",          "blocked",       "aborted",     "cached",
+    "estimated",    "unpriced",         "identified",      "usageKnown",    "inputTokens", "outputTokens",
+    "cachedTokens", "cacheWriteTokens", "reasoningTokens", "tokensUsed",    "savedTokens", "costNanoUsd",
+    "savedNanoUsd", "wastedNanoUsd",    "durationUs",      "durationCount", "ttftUs",      "ttftCount"};
 
 constexpr int sub_bits = 6;  // 64 buckets per power of two
 constexpr int sub_count = 1 << sub_bits;

@@ -26,7 +26,7 @@ namespace {
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 
 constexpr milliseconds tick_pause{5};         // nobody wakes the shipper: it looks by itself
-constexpr milliseconds linger{50};            // a few records wait for more, so that a batch is worth its price
+constexpr milliseconds linger{100};           // a few records wait for more, so that a batch is worth its price
 constexpr std::size_t ship_at_once = 500;     // records that wait for nothing
 constexpr std::size_t batch_records = 2'000;  // most of one batch
 constexpr milliseconds command_deadline{5'000};

@@ -35,8 +35,8 @@ class snapshot {
 public:
     snapshot() = default;
     explicit snapshot(reply answers) : answers_(std::move(answers)) {}
-    std::int64_t hashes(std::size_t question) const;               // how many of them exist
-    std::vector<std::int64_t> sums(std::size_t question) const;    // of the fields, in the order asked
+    std::int64_t hashes(std::size_t question) const;             // how many of them exist
+    std::vector<std::int64_t> sums(std::size_t question) const;  // of the fields, in the order asked
     stream_state stream(std::size_t question) const;
 
 private:

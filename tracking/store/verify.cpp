@@ -333,9 +333,8 @@ void verification::check_streams() {
         recount_.begin();
         std::string from = "-";
         while (true) {
-            const auto pages =
-                ask({{"XRANGE", keys_.usage_stream(), from, last_id_, "COUNT", "1000"},
-                     {"XRANGE", keys_.analytics_stream(), from, last_id_, "COUNT", "1000"}});
+            const auto pages = ask({{"XRANGE", keys_.usage_stream(), from, last_id_, "COUNT", "1000"},
+                                    {"XRANGE", keys_.analytics_stream(), from, last_id_, "COUNT", "1000"}});
             if (pages[0].elements.empty() && pages[1].elements.empty()) break;
             from = "(" + recount_.add(pages[0], pages[1]);
         }
@@ -347,8 +346,8 @@ void verification::check_streams() {
     recount_.end();
     compare("usage stream, entries read and trimmed", recount_.entries() + trimmed_, requests_);
     compare("usage stream, cost of entries read and trimmed (nano USD)", recount_.usage_cost() + trimmed_cost_, cost_);
-    compare("analytics stream, cost of entries read and trimmed (nano USD)",
-            recount_.analytics_cost() + trimmed_cost_, cost_);
+    compare("analytics stream, cost of entries read and trimmed (nano USD)", recount_.analytics_cost() + trimmed_cost_,
+            cost_);
     compare("streams, entries that differ between the two", recount_.mismatches(), 0);
     compare("usage stream, ids that occur twice", recount_.duplicates(), 0);
 }

@@ -12,10 +12,8 @@ namespace tracking::usage {
 
 class decoded_sink {
 public:
+    virtual ~decoded_sink() = default;
     virtual void on_decoded(std::string_view piece) noexcept = 0;
-
-protected:
-    ~decoded_sink() = default;
 };
 
 // The most that one body may decode to: an answer to small bodies that unpack to huge ones.

@@ -16,11 +16,9 @@ namespace tracking::usage {
 
 class event_sink {
 public:
+    virtual ~event_sink() = default;
     virtual void on_event_data(std::string_view piece) noexcept = 0;
     virtual void on_event_end(std::string_view name) noexcept = 0;  // only of an event that had data or a name
-
-protected:
-    ~event_sink() = default;
 };
 
 class event_stream {

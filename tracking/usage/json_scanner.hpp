@@ -17,6 +17,7 @@ namespace tracking::usage {
 
 class json_sink {
 public:
+    virtual ~json_sink() = default;
     virtual void on_word(node_id at, std::string_view value) noexcept = 0;
     virtual void on_text(node_id at, std::size_t bytes) noexcept = 0;  // so many more bytes of one value, never 0
     virtual void on_number(node_id at, std::string_view token) noexcept = 0;
@@ -24,9 +25,6 @@ public:
     virtual void on_open(node_id at,
                          bool array) noexcept = 0;  // told at the first member: an empty object or array is silent
     virtual void on_close(node_id at, bool array) noexcept = 0;
-
-protected:
-    ~json_sink() = default;
 };
 
 class json_scanner {

@@ -54,12 +54,10 @@ inline constexpr std::size_t slots_per_shape = 24;
 // A shape's view of what was found; slots are those of its own table.
 class found_values {
 public:
+    virtual ~found_values() = default;
     virtual std::optional<std::int64_t> count(std::uint8_t slot) const noexcept = 0;
     virtual std::string_view status() const noexcept = 0;
     virtual bool signed_shape() const noexcept = 0;  // one of the shape's signs was seen
-
-protected:
-    ~found_values() = default;
 };
 
 struct shape {

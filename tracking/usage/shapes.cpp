@@ -68,8 +68,8 @@ const shape_table& shape_table::get() {
 
 shape_table::shape_table() {
     for (auto& slots : values_) slots.fill(no_value);
-    for (std::uint8_t i = 0; i < shapes.size(); ++i) {
-        for (const wanted& wish : shapes[i]->keys) add(i, wish);
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        for (const wanted& wish : shapes[i]->keys) add(static_cast<std::uint8_t>(i), wish);
     }
     tree_.seal();
 }
