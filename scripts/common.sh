@@ -28,12 +28,13 @@ tell_disk() {
     [ "${free:-1000}" -ge 50 ] || warn "the disk is full: $free MB are left at $PWD"
 }
 
-# Fails clearly when less than $1 MB are left where we build.
+# need_disk MB PATH WHAT: fails clearly when less is left there. PATH, or a folder above it, exists.
 need_disk() {
-    local free
-    free=$(free_mb_at .)
+    local path=$2 free
+    while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+    free=$(free_mb_at "$path")
     [ -z "$free" ] || [ "$free" -ge "$1" ] ||
-        die "the disk is full: $free MB are left at $PWD, building needs $1 MB" "Free some space, then run this again."
+        die "the disk is full: $free MB are left at $path, and $3 needs $1 MB" "Free some space, then run this again."
 }
 
 # With ccache on the machine, a second clean build is quick; it is never required.

@@ -98,7 +98,7 @@ std::size_t encode(const record& from, std::span<char> to) noexcept;  // bytes w
 // The same with every text cut to 64 bytes, for a journal that has only the room left that it promised.
 inline constexpr std::size_t record_bytes_tight = 1256;
 std::size_t encode_tight(const record& from, std::span<char> to) noexcept;
-bool decode(std::span<const char> from, record& to);                  // false = not a record
+bool decode(std::span<const char> from, record& to);  // false = not a record
 
 // ---- Redis fields and JSON --------------------------------------------------------------------------------------
 // The field names of the usage view, in the order in which they are written, with the type that JSON gives them.
