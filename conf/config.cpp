@@ -22,8 +22,12 @@ using origins = std::map<std::string_view, config_error>;
 
 std::string_view nearest_name(std::string_view unknown) {
     std::vector<std::string_view> names;
-    for (const key_rule& rule : key_rules())
-        if (rule.supported) names.push_back(rule.name);
+    for (const key_rule& rule : key_rules()) {
+        if (!rule.supported) continue;
+        names.push_back(rule.name);
+        if (const std::size_t dot = rule.name.rfind('.'); dot != std::string_view::npos)
+            names.push_back(rule.name.substr(0, dot));  // a section's name may be what is misspelt
+    }
     return nearest_key(unknown, names);
 }
 

@@ -1,8 +1,6 @@
 #include "tracking/store/verify.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <charconv>
 #include <exception>
 #include <filesystem>
@@ -13,45 +11,18 @@
 #include "tracking/clock.hpp"
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/calendar.hpp"
-#include "tracking/store/embedded_redis.hpp"
 #include "tracking/store/keys.hpp"
-#include "tracking/store/redis_client.hpp"
-#include "tracking/store/snapshot.hpp"
 #include "tracking/store/stream_recount.hpp"
+#include "tracking/store/verify_redis.hpp"
 
 namespace tracking::store {
 
-namespace net = boost::asio;
-using std::chrono::milliseconds;
-
 namespace {
 
-constexpr milliseconds deadline{60'000};
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t hours_kept = 399 * day_ms;  // one day less than the contract: none of them may have gone
 constexpr std::int64_t days_kept = 799 * day_ms;
 constexpr int recount_tries = 3;
-
-struct problem {
-    std::string what;
-};
-
-// Runs a coroutine to its end on the command's own io_context.
-template <class T>
-T wait_for(net::io_context& on, net::awaitable<T> what) {
-    std::optional<T> result;
-    std::exception_ptr thrown;
-    net::co_spawn(on, std::move(what), [&](std::exception_ptr error, T value) {
-        thrown = error;
-        result = std::move(value);
-    });
-    on.restart();
-    while (!result && !thrown && on.run_one() > 0) {
-    }
-    if (thrown) std::rethrow_exception(thrown);
-    if (!result) throw problem{"interrupted"};
-    return std::move(*result);
-}
 
 std::vector<std::string> all_counters() {
     std::vector<std::string> names;
@@ -68,24 +39,11 @@ std::int64_t number_in(const std::string& text) {
 class verification {
 public:
     verification(const conf::settings& settings, std::ostream& out)
-        : settings_(settings), out_(out), keys_(settings.redis.prefix) {}
-    ~verification() {
-        try {
-            disconnect();
-        } catch (...) {  // a server that does not stop is adopted by the next aimeter
-        }
-    }
+        : settings_(settings), out_(out), keys_(settings.redis.prefix), redis_(settings) {}
     bool run();
 
 private:
     using sums = std::vector<std::int64_t>;
-
-    void connect();
-    void disconnect();
-    bool try_connect(const std::string& url, std::string& why);
-    std::vector<reply> ask(const std::vector<command>& commands);
-    snapshot take(const snapshot_questions& questions, std::vector<reply>* beside = nullptr,
-                  const std::vector<command>& also = {});
 
     void line(const std::string& what, bool agrees, const std::string& text);
     void compare(const std::string& what, std::int64_t found, std::int64_t expected);
@@ -105,9 +63,7 @@ private:
     const std::vector<std::string> user_fields_{"requests", "errors", "tokensUsed", "costNanoUsd"};
     const std::vector<std::string> analytics_fields_{"ai_generation", "cached", "success", "errors", "costNanoUsd"};
     std::optional<calendar> when_;
-    net::io_context context_;
-    std::unique_ptr<redis_client> redis_;
-    std::unique_ptr<embedded_redis> embedded_;  // only when this command started it
+    verify_redis redis_;
     std::vector<std::string> months_;
     std::map<std::string, std::uint64_t> positions_;
     std::int64_t requests_ = 0, cost_ = 0, trimmed_ = 0, trimmed_cost_ = 0;
@@ -115,73 +71,6 @@ private:
     stream_recount recount_;
     bool agrees_ = true;
 };
-
-// ---- Asking --------------------------------------------------------------------------------------------------------
-
-bool verification::try_connect(const std::string& url, std::string& why) {
-    auto parsed = redis_url::parse(url);
-    if (const auto* wrong = std::get_if<std::string>(&parsed)) throw problem{*wrong};
-    redis_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(std::move(parsed)));
-    const auto result = wait_for(context_, redis_->connect(milliseconds{5'000}));
-    const auto* error = std::get_if<redis_error>(&result);
-    if (error) why = error->what;
-    return error == nullptr;
-}
-
-// The embedded Redis of a running aimeter is asked; when none runs, its server is started for the time of this command.
-void verification::connect() {
-    std::string why;
-    if (!settings_.redis.url.empty()) {
-        if (!try_connect(settings_.redis.url, why)) throw problem{why};
-        return;
-    }
-    const std::string socket = embedded_socket_of(settings_.data_dir);
-    if (socket.empty()) throw problem{"there is no embedded Redis under " + settings_.data_dir + " yet"};
-    if (try_connect("unix:" + socket, why)) return;
-    auto made = embedded_redis::create(context_.get_executor(), settings_.data_dir);
-    if (const auto* wrong = std::get_if<std::string>(&made)) throw problem{*wrong};
-    embedded_ = std::get<std::unique_ptr<embedded_redis>>(std::move(made));
-    const auto started = wait_for(context_, embedded_->start());
-    if (const auto* wrong = std::get_if<std::string>(&started)) throw problem{*wrong};
-    if (!try_connect(embedded_->url(), why)) throw problem{why};
-}
-
-net::awaitable<bool> stopped(embedded_redis& which) {
-    co_await which.stop();
-    co_return true;
-}
-
-void verification::disconnect() {
-    if (redis_) redis_->close();
-    if (embedded_) wait_for(context_, stopped(*embedded_));
-    embedded_.reset();
-}
-
-std::vector<reply> verification::ask(const std::vector<command>& commands) {
-    auto result = wait_for(context_, redis_->pipeline(commands, deadline));
-    if (const auto* error = std::get_if<redis_error>(&result)) throw problem{error->what};
-    auto& replies = std::get<std::vector<reply>>(result);
-    for (const auto& one : replies) {
-        if (one.is_error()) throw problem{one.text};
-    }
-    return std::move(replies);
-}
-
-// The questions' answers and, from the same moment, those of `also`.
-snapshot verification::take(const snapshot_questions& questions, std::vector<reply>* beside,
-                            const std::vector<command>& also) {
-    std::vector<command> commands{{"MULTI"}, questions.script()};
-    commands.insert(commands.end(), also.begin(), also.end());
-    commands.push_back({"EXEC"});
-    auto replies = ask(commands);
-    auto results = std::move(replies.back().elements);
-    if (results.size() != 1 + also.size()) throw problem{"Redis did not run the snapshot"};
-    for (const auto& one : results) {
-        if (one.is_error()) throw problem{one.text};
-    }
-    if (beside) beside->assign(std::make_move_iterator(results.begin() + 1), std::make_move_iterator(results.end()));
-    return snapshot(std::move(results.front()));
-}
 
 // ---- Saying --------------------------------------------------------------------------------------------------------
 
@@ -224,7 +113,7 @@ std::vector<std::int64_t> analytics_of(const std::vector<std::int64_t>& usage) {
 }
 
 void verification::check_totals() {
-    const auto known = ask({{"SMEMBERS", keys_.months()}});
+    const auto known = redis_.ask({{"SMEMBERS", keys_.months()}});
     for (const auto& month : known.front().elements) months_.push_back(month.text);
     std::sort(months_.begin(), months_.end());
 
@@ -237,7 +126,7 @@ void verification::check_totals() {
     std::vector<std::size_t> months;
     for (const auto& month : months_) months.push_back(questions.hash(keys_.usage("month:" + month), counters_));
     std::vector<reply> beside;
-    const auto seen = take(questions, &beside, {{"HGETALL", keys_.journals()}});
+    const auto seen = redis_.take(questions, &beside, {{"HGETALL", keys_.journals()}});
 
     const auto totals = seen.sums(total);
     requests_ = totals.at(static_cast<std::size_t>(counter::requests));
@@ -282,7 +171,7 @@ void verification::check_month(const std::string& month) {
         names.push_back(when_->day_key(when_->instant(year, number, day)));
         days.push_back(questions.hash(keys_.usage("day:" + names.back()), counters_));
     }
-    const auto seen = take(questions);
+    const auto seen = redis_.take(questions);
     const auto sum = seen.sums(whole);
     compare("month " + month + ", analytics", analytics_fields_, seen.sums(analytics), analytics_of(sum));
     compare("month " + month + ", " + std::to_string(seen.hashes(features)) + " features", counters_,
@@ -316,7 +205,7 @@ void verification::check_day(const std::string& day, std::int64_t begins, std::i
         latest = hour;
         hours.push_back(questions.hash(keys_.usage("hour:" + hour), counters_));
     }
-    const auto seen = take(questions);
+    const auto seen = redis_.take(questions);
     const auto sum = seen.sums(whole);
     compare("day " + day + ", analytics", analytics_fields_, seen.sums(analytics), analytics_of(sum));
     compare("day " + day + ", " + std::to_string(seen.hashes(features)) + " features", counters_, seen.sums(features),
@@ -333,12 +222,12 @@ void verification::check_streams() {
         recount_.begin();
         std::string from = "-";
         while (true) {
-            const auto pages = ask({{"XRANGE", keys_.usage_stream(), from, last_id_, "COUNT", "1000"},
-                                    {"XRANGE", keys_.analytics_stream(), from, last_id_, "COUNT", "1000"}});
+            const auto pages = redis_.ask({{"XRANGE", keys_.usage_stream(), from, last_id_, "COUNT", "1000"},
+                                           {"XRANGE", keys_.analytics_stream(), from, last_id_, "COUNT", "1000"}});
             if (pages[0].elements.empty() && pages[1].elements.empty()) break;
             from = "(" + recount_.add(pages[0], pages[1]);
         }
-        const auto now = ask({{"HMGET", keys_.meta(), "trimmedEntries", "trimmedCostNanoUsd"}});
+        const auto now = redis_.ask({{"HMGET", keys_.meta(), "trimmedEntries", "trimmedCostNanoUsd"}});
         if (number_in(now.front().elements[0].text) == trimmed_) break;
         trimmed_ = number_in(now.front().elements[0].text);
         trimmed_cost_ = number_in(now.front().elements[1].text);
@@ -357,7 +246,7 @@ void verification::check_journals() {
     std::error_code ignored;
     if (!std::filesystem::exists(std::filesystem::path(settings_.data_dir) / "journal", ignored)) return;
     auto opened = journal::directory::open_read_only(settings_.data_dir);
-    if (const auto* wrong = std::get_if<std::string>(&opened)) throw problem{*wrong};
+    if (const auto* wrong = std::get_if<std::string>(&opened)) throw verify_problem{*wrong};
     auto& journals = *std::get<std::unique_ptr<journal::directory>>(opened);
     std::int64_t applied = 0, missing = 0, waiting = 0;
     for (const auto& id : journals.journals()) {
@@ -384,19 +273,18 @@ void verification::check_journals() {
 
 bool verification::run() {
     auto zone = calendar::open(settings_.timezone);
-    if (const auto* wrong = std::get_if<std::string>(&zone)) throw problem{*wrong};
+    if (const auto* wrong = std::get_if<std::string>(&zone)) throw verify_problem{*wrong};
     when_.emplace(std::get<calendar>(std::move(zone)));
-    connect();
-    const auto kept = ask({{"HGET", keys_.meta(), "timezone"}});
+    redis_.connect();
+    const auto kept = redis_.ask({{"HGET", keys_.meta(), "timezone"}});
     if (!kept.front().text.empty() && kept.front().text != settings_.timezone) {
-        throw problem{"Redis holds data of time zone " + kept.front().text + ", the configuration says " +
-                      settings_.timezone};
+        throw verify_problem{"Redis holds data of time zone " + kept.front().text + ", the configuration says " +
+                             settings_.timezone};
     }
     check_totals();
     for (const auto& month : months_) check_month(month);
     check_streams();
     check_journals();
-    disconnect();
     out_ << (agrees_ ? "all agree" : "there are DIFFERENCES") << std::endl;
     return agrees_;
 }
@@ -406,7 +294,7 @@ bool verification::run() {
 bool verify(const conf::settings& settings, std::ostream& out, std::string& error) {
     try {
         return verification(settings, out).run();
-    } catch (const problem& what) {
+    } catch (const verify_problem& what) {
         error = what.what;
     } catch (const std::exception& what) {
         error = what.what();

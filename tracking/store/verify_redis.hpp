@@ -1,0 +1,41 @@
+// The Redis that `aimeter verify` looks at: the configured one, the embedded one of a running aimeter, or the embedded
+// server started for the time of the command. Blocking; failures are thrown as verify_problem and end in verify().
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/config.hpp"
+#include "tracking/store/embedded_redis.hpp"
+#include "tracking/store/redis_client.hpp"
+#include "tracking/store/snapshot.hpp"
+
+namespace tracking::store {
+
+struct verify_problem {
+    std::string what;
+};
+
+class verify_redis {
+public:
+    explicit verify_redis(const conf::settings& settings) : settings_(settings) {}
+    ~verify_redis();  // stops the server that connect() started
+
+    void connect();
+    std::vector<reply> ask(const std::vector<command>& commands);
+    // The questions' answers and, from the same moment, those of `also`.
+    snapshot take(const snapshot_questions& questions, std::vector<reply>* beside = nullptr,
+                  const std::vector<command>& also = {});
+
+private:
+    bool try_connect(const std::string& url, std::string& why);
+
+    const conf::settings& settings_;
+    boost::asio::io_context context_;
+    std::unique_ptr<redis_client> redis_;
+    std::unique_ptr<embedded_redis> embedded_;  // only when this command started it
+};
+
+}  // namespace tracking::store
