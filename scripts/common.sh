@@ -51,9 +51,11 @@ quietly() {
     mkdir -p "$(dirname "$log")"
     "$@" >"$log" 2>&1 && return 0
     {
-        grep -nE 'error|Error|FAILED|undefined reference|No space left' "$log" | head -n 20
-        say "--- the last lines of $log:"
-        tail -n 25 "$log"
+        if [ "$(wc -l <"$log")" -gt 40 ]; then
+            grep -nE 'error|Error|FAILED|undefined reference|No space left' "$log" | head -n 20
+            say "--- the last lines of $log:"
+        fi
+        tail -n 40 "$log"
     } >&2
     tell_disk
     return 1

@@ -435,7 +435,7 @@ TEST_F(Admin, WhatStandsInRedisCannotBreakTheJson) {
     for (const char* target : {"/ai/overview", "/ai/usage?days=7", "/stats", "/ai/requests"}) {
         const auto answer = ask(std::string("/api/admin") + target);
         EXPECT_EQ(answer.status, 200) << answer.body;
-        EXPECT_NO_THROW(json::parse(answer.body)) << target;
+        EXPECT_TRUE(json::accept(answer.body)) << target;
     }
     EXPECT_EQ(get("/ai/requests")["records"][0]["userId"],
               "<img src=x onerror=alert(1)>\"\\\x01\xEF\xBF\xBD\xEF\xBF\xBD");
