@@ -11,8 +11,6 @@ endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     # std::stable_sort of libstdc++ 12 itself calls what is deprecated since C++17; g++ is the one that checks for it.
     target_compile_options(aimeter_options INTERFACE -Wno-deprecated-declarations)
-endif()
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     # Designated initializers that leave members at their defaults are how our options are passed.
     target_compile_options(aimeter_options INTERFACE -Wno-missing-designated-field-initializers)
 endif()
