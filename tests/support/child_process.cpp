@@ -71,6 +71,7 @@ std::vector<std::string> environment(const std::map<std::string, std::string>& e
     std::vector<std::string> out;
     for (char** one = ::environ; *one != nullptr; ++one) {
         const std::string entry = *one;
+        if (entry.starts_with("AIMETER_")) continue;  // settings of the caller, or of the tests themselves
         if (!extra.contains(entry.substr(0, entry.find('=')))) out.push_back(entry);
     }
     for (const auto& [name, value] : extra) out.push_back(name + "=" + value);

@@ -82,7 +82,9 @@ redis_record redis_view::hash(const std::string& key) const {
 pid_t redis_view::server_pid() const {
     const std::string info = text({"INFO", "server"});
     const auto at = info.find("process_id:");
-    return at == std::string::npos ? 0 : static_cast<pid_t>(std::strtol(info.c_str() + at + 11, nullptr, 10));
+    // Never 0: a test that kills it would kill its own process group.
+    if (at == std::string::npos) throw std::runtime_error("redis: INFO tells no process_id");
+    return static_cast<pid_t>(std::strtol(info.c_str() + at + 11, nullptr, 10));
 }
 
 }  // namespace tests

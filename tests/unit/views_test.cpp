@@ -96,7 +96,7 @@ TEST(JsonTexts, EveryByteStringMakesValidJson) {
     for (int round = 0; round < 2'000; ++round) {
         std::string text;
         for (int i = 0; i < 24; ++i) text += static_cast<char>((seed = seed * 1'664'525 + 1'013'904'223) >> 24);
-        ASSERT_NO_THROW(json::parse(written(text)));
+        ASSERT_TRUE(json::accept(written(text)));
     }
 }
 
