@@ -81,6 +81,7 @@ TEST_F(proxy_scope, times_are_those_of_the_answer) {
     start();
     raw_client client = connect();
     client.send(tracked());
+    ASSERT_TRUE(upstream.wait_received(0, "\r\n\r\n"));  // aimeter's clock runs from before this moment
     EXPECT_TRUE(client.silent(milliseconds(120)));
     head_gate->set();
     ASSERT_TRUE(client.read_until("{"));
