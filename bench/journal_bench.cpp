@@ -12,41 +12,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/sample_records.hpp"
 #include "tracking/journal/journal.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
-
-tracking::record typical() {
-    tracking::record made;
-    made.id = tracking::make_uuid7(1'800'000'000'000);
-    made.request_id = "4bf92f3577b34da6a3ce929d0e0e4736";
-    made.ts_ms = 1'800'000'000'000;
-    made.user_id = "user_2abcdefghijklmnopqrstuvwxyz";
-    made.clerk_user_id = made.user_id;
-    made.plan = "free";
-    made.user_from = tracking::user_source::jwt;
-    made.provider = "gemini";
-    made.ai_model = made.requested_model = "gemini-2.0-flash-exp";
-    made.content_type = "experience-description";
-    made.feature = "content-gen";
-    made.input_tokens = 1200;
-    made.output_tokens = 323;
-    made.tokens_used = 1523;
-    made.usage_from = tracking::usage_source::body;
-    made.cost_nano = 453'000;
-    made.cost_from = tracking::cost_source::catalogue;
-    made.price_id = "gemini-2.0-flash-exp@2026-11";
-    made.success = true;
-    made.status = 200;
-    made.finish_reason = "STOP";
-    made.duration_us = 3'194'120;
-    made.upstream_us = 3'190'000;
-    made.ttft_us = 3'100'000;
-    made.attempts = 1;
-    return made;
-}
 
 // CPU time of this thread, so that a busy machine does not count; page faults that it takes do.
 double cpu_ns() {
@@ -81,7 +52,7 @@ void control(tracking::journal::directory& journals, const std::atomic<bool>& st
 }
 
 int measure(const std::string& folder, std::size_t requests) {
-    const tracking::record record = typical();
+    const tracking::record record = tests::plain_record(1'800'000'000'000);
     std::vector<char> room(tracking::record_bytes_max);
     std::size_t size = 0;
     const double encoding = ns_each(requests, [&](std::size_t) { size = tracking::encode(record, room); });

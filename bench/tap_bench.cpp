@@ -101,10 +101,7 @@ void measure(const char* name, const answer_head& head, const std::string& body,
 }  // namespace
 
 int main() {
-    const answer_head json{.content_type = "application/json; charset=UTF-8",
-                           .content_encoding = "",
-                           .upstream_host = "127.0.0.1:3000",
-                           .path = "/api/ai/generate-experience-description"};
+    const answer_head json{.content_type = "application/json; charset=UTF-8", .content_encoding = "", .provider = ""};
     answer_head events = json;
     events.content_type = "text/event-stream";
     std::string stream;

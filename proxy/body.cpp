@@ -187,15 +187,35 @@ body_reader::step body_reader::take_chunked(std::span<char> received) noexcept {
     return {at, {received.data(), kept}};
 }
 
-std::string_view chunk_size_line(std::size_t size, std::span<char, 20> buffer) noexcept {
-    char* const end = buffer.data() + buffer.size();
+framed_piece::framed_piece(std::string_view head, std::string_view payload, body_kind framing,
+                           const body_reader& body) noexcept {
+    const bool chunked = framing == body_kind::chunked;
+    add(head);
+    if (!payload.empty()) {
+        if (chunked) add(size_line(payload.size()));
+        add(payload);
+        if (chunked) add("\r\n");
+    }
+    if (!chunked || !body.done()) return;
+    add("0\r\n");
+    add(body.trailers());
+    add("\r\n");
+}
+
+void framed_piece::add(std::string_view bytes) noexcept {
+    if (!bytes.empty()) pieces_[used_++] = piece_of(bytes);
+}
+
+// "1a2b\r\n"
+std::string_view framed_piece::size_line(std::size_t bytes) noexcept {
+    char* const end = digits_.data() + digits_.size();
     char* at = end;
     *--at = '\n';
     *--at = '\r';
     do {
-        *--at = "0123456789abcdef"[size & 15];
-        size >>= 4;
-    } while (size != 0);
+        *--at = "0123456789abcdef"[bytes & 15];
+        bytes >>= 4;
+    } while (bytes != 0);
     return {at, static_cast<std::size_t>(end - at)};
 }
 

@@ -1,7 +1,9 @@
-// Bodies on their way: take an incoming body apart (body_reader) and frame an outgoing one anew (chunk_frame), without
+// Bodies on their way: take an incoming body apart (body_reader) and frame what goes out anew (framed_piece), without
 // copying payload. Chunked framing is parsed strictly (RFC 9112, 7.1): CRLF only, sizes bounded, extensions dropped.
 // Sans-IO; one reader per direction of an exchange.
 #pragma once
+
+#include <sys/uio.h>
 
 #include <array>
 #include <cstdint>
@@ -60,7 +62,25 @@ private:
     std::string trailers_;
 };
 
-// The size line in front of a chunk of `size` bytes: "1a2b\r\n", into a buffer of the caller's.
-std::string_view chunk_size_line(std::size_t size, std::span<char, 20> buffer) noexcept;
+// What one write sends: a head that is still waiting, a piece of the body in its framing, and the end of a chunked body
+// with its trailers when `body` is done. Views of what it is given, and of itself.
+class framed_piece {
+public:
+    framed_piece(std::string_view head, std::string_view payload, body_kind framing, const body_reader& body) noexcept;
+    framed_piece(const framed_piece&) = delete;
+    framed_piece& operator=(const framed_piece&) = delete;
+
+    std::span<iovec> pieces() noexcept { return std::span(pieces_).first(used_); }
+
+private:
+    void add(std::string_view bytes) noexcept;
+    std::string_view size_line(std::size_t bytes) noexcept;
+
+    std::array<char, 20> digits_;
+    std::array<iovec, 7> pieces_;
+    std::size_t used_ = 0;
+};
+
+inline iovec piece_of(std::string_view bytes) noexcept { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
 }  // namespace proxy

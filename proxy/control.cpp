@@ -74,7 +74,9 @@ std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::s
         settings, tracking::route_rules(settings.track, settings.features), tracking::cache_rules(settings.cache),
         std::get<tracking::cidr_set>(std::move(trusted)),
         std::get<std::shared_ptr<const tracking::identity_rules>>(identity),
-        std::get<std::shared_ptr<const tracking::price_catalogue>>(prices), host_header_of(settings.upstream.front())});
+        std::get<std::shared_ptr<const tracking::price_catalogue>>(prices), host_header_of(settings.upstream.front()),
+        tracking::usage::provider_of_host(settings.upstream.front().host).empty() ? std::string()
+                                                                                  : settings.upstream.front().host});
 }
 
 // ---- Building the parts -----------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ using tracking::outcome;
 constexpr head_limits answer_head_limits{64 * 1024, 512};
 constexpr int max_interims = 32;                        // 1xx answers before the real one
 constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // on_client_abort = "drain"
-constexpr int max_reads_in_a_row = 16;                  // then the worker's other connections have their turn
 
 // RFC 9110, 9.2.2.
 bool is_idempotent(std::string_view method) noexcept {
@@ -56,12 +55,12 @@ task<bool> exchange::run() {
 // that needs the received head happens here: its bytes may move once more arrive.
 bool exchange::begin() {
     const bool trusted = rules_->trusts(request_.peer);
-    if (request_.tracked) {
+    if (request_.way != nullptr) {
         meter_ = parts_.meters.take();
-        meter_->begin(
-            *rules_,
-            {request_.head, request_.peer, trusted, request_.request_id, request_.arrived, request_.arrived_ms},
-            *parts_.seen_tokens);
+        meter_->begin(*rules_,
+                      {request_.head, *request_.way, request_.peer, trusted, request_.request_id, request_.arrived,
+                       request_.arrived_ms},
+                      *parts_.seen_tokens);
     }
     request_body_.begin(request_.body, limits().header_bytes);
     const auto first = request_body_.take(request_.received.bytes().subspan(request_.head_length));
@@ -107,20 +106,8 @@ task<bool> exchange::connect(bool fresh) {
 // Writes the head and what has arrived of the body in one write; the rest of the body follows on its own.
 task<exchange::step> exchange::send() {
     if (meter_) meter_->forward(parts_.journal, parts_.labels);
-    std::array<char, 20> digits;
-    std::array<iovec, 5> pieces;
-    std::size_t used = 0;
-    pieces[used++] = piece_of(out_);
-    const bool chunked = request_.body.kind == body_kind::chunked;
-    const std::string last_chunk = chunked && body_whole_ ? "0\r\n" + request_body_.trailers() + "\r\n" : std::string();
-    if (!first_payload_.empty()) {
-        if (chunked) pieces[used++] = piece_of(chunk_size_line(first_payload_.size(), digits));
-        pieces[used++] = piece_of(first_payload_);
-        if (chunked) pieces[used++] = piece_of("\r\n");
-    }
-    if (!last_chunk.empty()) pieces[used++] = piece_of(last_chunk);
-
-    const io_result sent = co_await write_all(*upstream_, std::span(pieces).first(used), limits().body_timeout);
+    framed_piece out(out_, first_payload_, request_.body.kind, request_body_);
+    const io_result sent = co_await write_all(*upstream_, out.pieces(), limits().body_timeout);
     wrote_any_ = sent.bytes > 0;
     // A peer that stopped reading may still have answered: its answer is read, when there is one.
     if (!sent && sent.error != io_error::reset) co_return head_ended(sent.error);
@@ -290,7 +277,7 @@ bool exchange::begin_answer() {
                         {.body = {answer_framing_, verdict.body.length},
                          .keep_alive = client_stays_,
                          .client_minor = client_minor_,
-                         .strip_facts = request_.tracked,
+                         .strip_facts = meter_ != nullptr,
                          .to_head = to_head_});
     answer_started_ = true;
     return true;
@@ -302,21 +289,8 @@ task<bool> exchange::send_piece(std::string_view payload) {
         drained_bytes_ += payload.size();
         co_return true;
     }
-    std::array<char, 20> digits;
-    std::array<iovec, 5> pieces;
-    std::size_t used = 0;
-    const bool chunked = answer_framing_ == body_kind::chunked;
-    const std::string last_chunk =
-        chunked && answer_body_.done() ? "0\r\n" + answer_body_.trailers() + "\r\n" : std::string();
-    if (!out_.empty()) pieces[used++] = piece_of(out_);
-    if (!payload.empty()) {
-        if (chunked) pieces[used++] = piece_of(chunk_size_line(payload.size(), digits));
-        pieces[used++] = piece_of(payload);
-        if (chunked) pieces[used++] = piece_of("\r\n");
-    }
-    if (!last_chunk.empty()) pieces[used++] = piece_of(last_chunk);
-    if (used == 0) co_return true;
-    const io_result sent = co_await write_all(request_.client, std::span(pieces).first(used), limits().body_timeout);
+    framed_piece out(out_, payload, answer_framing_, answer_body_);
+    const io_result sent = co_await write_all(request_.client, out.pieces(), limits().body_timeout);
     out_.clear();
     co_return sent || client_lost();
 }
@@ -324,14 +298,9 @@ task<bool> exchange::send_piece(std::string_view payload) {
 task<bool> exchange::read_more() {
     if (answer_in_.empty()) answer_in_.release();  // a stream that is silent holds no memory
     for (;;) {
-        if (!more_waiting_ || ++reads_in_a_row_ >= max_reads_in_a_row) {
-            reads_in_a_row_ = 0;
-            const io_error waited = co_await upstream_readable();
-            if (waited != io_error::none) co_return answer_ended(waited);
-        }
-        const std::span<char> room = answer_in_.room();
-        const io_result got = upstream_->try_read(room);
-        more_waiting_ = got && got.bytes == room.size();
+        const io_error waited = co_await upstream_readable();
+        if (waited != io_error::none) co_return answer_ended(waited);
+        const io_result got = upstream_->try_read(answer_in_.room());
         if (got.error == io_error::would_block) continue;
         if (!got) co_return answer_ended(got.error);
         answer_in_.filled(got.bytes);

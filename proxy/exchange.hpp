@@ -27,7 +27,7 @@ struct client_request {
     std::string_view request_id;
     steady_time arrived;
     std::int64_t arrived_ms;
-    bool tracked;
+    const route* way;  // null = not tracked; used by begin() only
 };
 
 class exchange {
@@ -115,8 +115,6 @@ private:
     bool answer_complete_ = false;
     bool client_stays_ = false;
     bool upstream_stays_ = false;
-    bool more_waiting_ = false;  // the last read filled the buffer
-    int reads_in_a_row_ = 0;
 
     int failed_status_ = 0;  // what the client is told when the upstream gave no answer
     std::string problem_;

@@ -51,19 +51,8 @@ task<bool> exchange::upload_piece(buffer& rest) {
         co_return upload_failed(413, "the request body is larger than allowed"), false;
     if (meter_) meter_->request_body(piece.payload);
 
-    std::array<char, 20> digits;
-    std::array<iovec, 4> pieces;
-    std::size_t used = 0;
-    const bool chunked = request_.body.kind == body_kind::chunked;
-    const std::string last_chunk =
-        chunked && request_body_.done() ? "0\r\n" + request_body_.trailers() + "\r\n" : std::string();
-    if (!piece.payload.empty()) {
-        if (chunked) pieces[used++] = piece_of(chunk_size_line(piece.payload.size(), digits));
-        pieces[used++] = piece_of(piece.payload);
-        if (chunked) pieces[used++] = piece_of("\r\n");
-    }
-    if (!last_chunk.empty()) pieces[used++] = piece_of(last_chunk);
-    const io_result sent = co_await write_all(*upstream_, std::span(pieces).first(used), limits().body_timeout);
+    framed_piece out({}, piece.payload, request_.body.kind, request_body_);
+    const io_result sent = co_await write_all(*upstream_, out.pieces(), limits().body_timeout);
     if (!sent || stop_uploading_) co_return false;
     rest.consume(piece.consumed);
     if (request_body_.done() && !rest.empty()) {  // the client's next request came right behind

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <memory>
 
@@ -17,7 +16,6 @@ namespace proxy {
 namespace {
 
 constexpr int backlog = 4096;
-constexpr int accepts_a_turn = 64;
 constexpr std::chrono::milliseconds pause_on_error{100};
 
 struct free_list {
@@ -122,47 +120,57 @@ std::variant<int, std::string> open_listener(conf::endpoint& where) {
     return problem;
 }
 
-listener::listener(boost::asio::io_context& context, int descriptor, on_accept accepted)
-    : descriptor_(context, descriptor), pause_(context), accepted_(std::move(accepted)) {}
+listener::listener(reactor& in, int descriptor, on_accept accepted)
+    : reactor_(in), descriptor_(descriptor), accepted_(std::move(accepted)) {}
 
-// Safe: the worker that owns this outlives its io_context's run.
-void listener::wait() {
-    descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code ec) {
-        if (ec || !open_) return;
-        if (take_queued(accepts_a_turn)) return wait();
-        pause_.expires_after(pause_on_error);
-        pause_.async_wait([this](boost::system::error_code stopped) {
-            if (!stopped && open_) wait();
-        });
-    });
+listener::~listener() {
+    if (open_) ::close(descriptor_);
+    reactor_.forget(*this);
 }
 
-// False = accepting fails for now (no descriptors left, mostly).
-bool listener::take_queued(int most) {
-    for (int i = 0; i < most; ++i) {
+// Level-triggered, one connection a turn: a queue that is not empty comes up again. EPOLLEXCLUSIVE because workers
+// share a unix socket.
+void listener::start() {
+    if (!reactor_.add(descriptor_, *this, EPOLLIN | EPOLLEXCLUSIVE))
+        spdlog::error("a listener cannot be watched: {}", std::strerror(errno));
+}
+
+listener::took listener::take_one() {
+    for (;;) {
         sockaddr_storage address{};
         socklen_t length = sizeof address;
-        const int accepted = ::accept4(descriptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &length,
-                                       SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int accepted =
+            ::accept4(descriptor_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted >= 0) {
             accepted_(accepted, address.ss_family, peer_text(address));
-            continue;
+            return took::one;
         }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
-        if (errno == EINTR || errno == ECONNABORTED) continue;
-        spdlog::warn("accepting connections pauses: {}", std::strerror(errno));
-        return false;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return took::none;
+        if (errno != EINTR && errno != ECONNABORTED) return took::failed;
     }
-    return true;
+}
+
+// Accepting fails when descriptors or memory have run out: the queue is left alone for a while.
+void listener::act_on_events() noexcept {
+    if (!open_ || take_one() != took::failed) return;
+    spdlog::warn("accepting connections pauses: {}", std::strerror(errno));
+    reactor_.remove(descriptor_);
+    paused_until_ = std::chrono::steady_clock::now() + pause_on_error;
+    paused_ = true;
+}
+
+void listener::resume() {
+    if (!open_ || !paused_ || std::chrono::steady_clock::now() < paused_until_) return;
+    paused_ = false;
+    start();
 }
 
 void listener::stop() {
     if (!open_) return;
-    take_queued(backlog);
+    for (int i = 0; i < backlog && take_one() == took::one; ++i) {
+    }
     open_ = false;
-    boost::system::error_code ignored;
-    descriptor_.close(ignored);
-    pause_.cancel();
+    ::close(descriptor_);
 }
 
 }  // namespace proxy

@@ -2,14 +2,12 @@
 // Pauses when descriptors run out; on drain it takes what is already queued, then stops.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <string>
 #include <variant>
 
 #include "conf/config.hpp"
+#include "proxy/reactor.hpp"
 
 namespace proxy {
 
@@ -20,23 +18,32 @@ std::variant<int, std::string> open_listener(conf::endpoint& where);
 std::string taken_by_another(const conf::endpoint& where);
 std::string address_text(const conf::endpoint& where);  // "127.0.0.1:8080", "[::1]:8080", "unix:/path"
 
-class listener {
+class listener final : public event_source {
 public:
     // `accepted` gets each connection's descriptor, address family and peer address ("" for unix sockets).
     using on_accept = std::function<void(int descriptor, int family, std::string peer)>;
-    listener(boost::asio::io_context& context, int descriptor, on_accept accepted);
+    listener(reactor& in, int descriptor, on_accept accepted);
+    ~listener();
+    listener(const listener&) = delete;
+    listener& operator=(const listener&) = delete;
 
-    void start() { wait(); }
-    void stop();  // takes what is queued, then closes
+    void start();
+    void resume();  // after a pause; called by each tick
+    void stop();    // takes what is queued, then closes
+
+    void note_events(std::uint32_t) noexcept override {}
+    void act_on_events() noexcept override;
 
 private:
-    void wait();
-    bool take_queued(int most);
+    enum class took : std::uint8_t { one, none, failed };
+    took take_one();
 
-    boost::asio::posix::stream_descriptor descriptor_;
-    boost::asio::steady_timer pause_;
+    reactor& reactor_;
+    int descriptor_;
     on_accept accepted_;
+    steady_time paused_until_{};
     bool open_ = true;
+    bool paused_ = false;
 };
 
 }  // namespace proxy

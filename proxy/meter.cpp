@@ -93,18 +93,12 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     record_.plan = who_.plan;
     record_.user_from = who_.from;
 
-    target_.assign(what.head.target);
-    const std::string& peer_host = by.settings.upstream.front().host;
-    const bool peer_is_provider = !tracking::usage::provider_of_host(peer_host).empty();
-    host_.assign(peer_is_provider ? std::string_view(peer_host) : what.head.value(field_id::host));
-    provider_.assign(tracking::usage::provider_of_host(host_));
-    if (provider_.empty()) provider_.assign(tracking::usage::provider_of_path(target_));
-    direct_ = !provider_.empty();
-    billable_ = tracking::usage::billable_operation(target_);
+    provider_ = what.way.said.provider;
+    billable_ = what.way.said.billable;
     is_head_ = what.head.method == "HEAD";
-    record_.content_type = by.routes.content_type(target_);
-    record_.feature = by.routes.feature(record_.content_type);
-    request_.begin(target_, what.head.value(field_id::content_type), what.head.value(field_id::content_encoding));
+    record_.content_type = what.way.content_type;
+    record_.feature = what.way.feature;
+    request_.begin(what.way.said, what.head.value(field_id::content_encoding));
 }
 
 void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
@@ -146,12 +140,11 @@ void meter::read_facts(const response_head& head) {
 void meter::answer_head(const response_head& head) {
     answered_ = true;
     read_facts(head);
-    cache_ = rules_->caches.judge(head.view(), direct_);
+    cache_ = rules_->caches.judge(head.view(), !provider_.empty());
     answer_.begin({.content_type = head.value(field_id::content_type),
                    .content_encoding = head.value(field_id::content_encoding),
                    .status = head.status,
-                   .upstream_host = host_,
-                   .path = target_,
+                   .provider = provider_,
                    .is_head_request = is_head_});
 }
 
@@ -173,7 +166,7 @@ void meter::take_names() {
     assign_clean(record_.user_claim, asked.user_claim, 256);
     assign_clean(record_.provider,
                  !stated_.provider.empty() ? std::string_view(stated_.provider)
-                 : !provider_.empty()      ? std::string_view(provider_)
+                 : !provider_.empty()      ? provider_
                  : !shape.empty()          ? shape
                                            : std::string_view(pricing.default_provider),
                  label_bytes);
@@ -242,9 +235,9 @@ void meter::take_outcome(const exchange_end& how, const tracking::usage::usage_f
 }
 
 std::optional<tracking::price_quote> meter::quote(const tracking::token_counts& counts) const {
-    auto found = rules_->prices->price(record_.provider, record_.ai_model, counts, direct_);
+    auto found = rules_->prices->price(record_.provider, record_.ai_model, counts, !provider_.empty());
     if (!found && !record_.requested_model.empty() && record_.requested_model != record_.ai_model)
-        found = rules_->prices->price(record_.provider, record_.requested_model, counts, direct_);
+        found = rules_->prices->price(record_.provider, record_.requested_model, counts, !provider_.empty());
     return found;
 }
 

@@ -11,6 +11,7 @@
 #include "conf/config.hpp"
 #include "proxy/head.hpp"
 #include "proxy/label_bounds.hpp"
+#include "proxy/route_memory.hpp"
 #include "proxy/stream.hpp"
 #include "tracking/clock.hpp"
 #include "tracking/journal/journal.hpp"
@@ -32,6 +33,7 @@ struct rules {
     std::shared_ptr<const tracking::identity_rules> identity;
     std::shared_ptr<const tracking::price_catalogue> prices;
     std::string upstream_host;  // Host field of the first peer
+    std::string provider_host;  // the first peer, when that is a provider's own API
 
     bool trusts(std::string_view peer) const noexcept { return peer.empty() || trusted.contains(peer); }
 };
@@ -48,6 +50,7 @@ class meter {
 public:
     struct arrival {
         const request_head& head;
+        const route& way;
         std::string_view peer;
         bool peer_trusted;
         std::string_view request_id;
@@ -93,10 +96,7 @@ private:
     tracking::usage::answer_scanner answer_;
     stated_facts stated_;
     tracking::cache_verdict cache_;
-    std::string host_;
-    std::string target_;
-    std::string provider_;  // of the host or path; empty when they tell none
-    bool direct_ = false;   // the upstream is a provider's own API
+    std::string_view provider_;  // of the host or path; empty when they tell none
     bool billable_ = true;
     bool is_head_ = false;
     bool answered_ = false;

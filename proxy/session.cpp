@@ -32,7 +32,7 @@ session::session(worker_parts& parts, std::shared_ptr<stream> client, accepted_f
 session::~session() { client_->close(); }
 
 void session::drain() noexcept {
-    if (idle_ && client_->peek() != stream::peeked::data) client_->cancel_read();
+    if (idle_ && client_->quiet_now()) client_->cancel_read();
 }
 
 task<> session::run() {
@@ -115,6 +115,15 @@ std::string_view session::request_id() {
     return made_request_id_;
 }
 
+// Null = the request is not tracked.
+const route* session::route_of_request() {
+    if (!rules_->routes.tracks_method(head_.method)) return nullptr;
+    const std::string_view host =
+        rules_->provider_host.empty() ? head_.value(field_id::host) : std::string_view(rules_->provider_host);
+    const route& way = parts_.routes.find(rules_->routes, host, head_.target);
+    return way.tracked ? &way : nullptr;
+}
+
 task<bool> session::serve() {
     rules_ = parts_.in_force;  // those of this moment decide about the whole request
     const framing_verdict verdict = check_request(head_);
@@ -142,7 +151,7 @@ task<bool> session::serve() {
                   .request_id = request_id(),
                   .arrived = arrived_,
                   .arrived_ms = arrived_ms_,
-                  .tracked = rules_->routes.tracked(head_.method, head_.target)});
+                  .way = route_of_request()});
     co_return co_await one.run();
 }
 

@@ -40,6 +40,7 @@ private:
     task<> close_gently();
     void note_arrival();
     std::string_view request_id();
+    const route* route_of_request();
 
     worker_parts& parts_;
     std::shared_ptr<stream> client_;

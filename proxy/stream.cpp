@@ -13,35 +13,46 @@
 #include <vector>
 
 namespace proxy {
+namespace {
 
-stream::stream(boost::asio::io_context& context, stream_list& list, int descriptor, int family)
-    : socket_(context.get_executor()), list_(list) {
-    boost::system::error_code ec;
-    socket_.assign(boost::asio::generic::stream_protocol(family, 0), descriptor, ec);
-    if (ec) {
+constexpr std::uint8_t max_at_once = 16;  // then the worker's other connections have their turn
+
+}  // namespace
+
+stream::stream(reactor& in, stream_list& list, int descriptor, int family)
+    : reactor_(in), list_(list), descriptor_(descriptor) {
+    if (family != AF_UNIX) {
+        const int on = 1;
+        ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    if (!reactor_.add(descriptor, *this, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
         ::close(descriptor);
         open_ = false;
-    } else {
-        socket_.native_non_blocking(true, ec);
-        if (family != AF_UNIX) {
-            const int on = 1;
-            ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        }
     }
     list_.add(*this);
 }
 
-stream::~stream() { list_.remove(*this); }
+stream::~stream() {
+    if (open_) ::close(descriptor_);
+    reactor_.forget(*this);
+    list_.remove(*this);
+}
 
 io_result stream::try_read(std::span<char> into) noexcept {
     if (!open_) return {0, io_error::closed};
+    if (!read_.ready) return {0, io_error::would_block};
     for (;;) {
-        const ssize_t n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
-        if (n > 0) return {static_cast<std::size_t>(n), io_error::none};
+        const ssize_t n = ::recv(descriptor_, into.data(), into.size(), MSG_DONTWAIT);
+        if (n > 0) {
+            // Less than asked for: the socket is empty, and what comes next is an event of its own.
+            if (static_cast<std::size_t>(n) < into.size() && !peer_ended_) read_.ready = false;
+            return {static_cast<std::size_t>(n), io_error::none};
+        }
         if (n == 0) return {0, io_error::end};
         if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return {0, io_error::would_block};
-        return {0, io_error::reset};
+        if (errno != EAGAIN && errno != EWOULDBLOCK) return {0, io_error::reset};
+        read_.ready = false;
+        return {0, io_error::would_block};
     }
 }
 
@@ -51,44 +62,41 @@ io_result stream::try_write(std::span<const iovec> pieces) noexcept {
     message.msg_iov = const_cast<iovec*>(pieces.data());
     message.msg_iovlen = pieces.size();
     for (;;) {
-        const ssize_t n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) return {static_cast<std::size_t>(n), io_error::none};
         if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return {0, io_error::would_block};
-        return {0, io_error::reset};
+        if (errno != EAGAIN && errno != EWOULDBLOCK) return {0, io_error::reset};
+        write_.ready = false;
+        return {0, io_error::would_block};
     }
 }
 
-stream::peeked stream::peek() noexcept {
-    if (!open_) return peeked::gone;
+bool stream::quiet_now() noexcept {
+    if (!open_) return false;
     char byte;
-    const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n > 0) return peeked::data;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return peeked::quiet;
-    return peeked::gone;
+    const ssize_t n = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const bool nothing = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    if (nothing) read_.ready = false;
+    return nothing;
 }
 
-// Safe: the handler keeps the stream alive; it runs on this worker's thread.
-void stream::arm(side which) {
-    waiter& w = of(which);
-    if (w.armed) return;
-    w.armed = true;
-    socket_.async_wait(which == side::read ? socket_type::wait_read : socket_type::wait_write,
-                       [self = shared_from_this(), which](const boost::system::error_code& ec) {
-                           self->on_ready(which, static_cast<bool>(ec));
-                       });
+void stream::note_events(std::uint32_t events) noexcept {
+    constexpr std::uint32_t ended = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    if ((events & ended) != 0) peer_ended_ = true;
+    if ((events & (EPOLLIN | ended)) != 0) read_.ready = true;
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) write_.ready = true;
 }
 
-void stream::on_ready(side which, bool aborted) {
-    waiter& w = of(which);
-    w.armed = false;
-    if (w.coroutine) {
-        finish(w, aborted && !open_ ? io_error::closed : io_error::none);
-    } else if (!aborted && which == side::read && notify_ != nullptr) {
-        std::exchange(notify_, nullptr)(notify_context_);
-    } else if (!aborted) {
-        w.ready = true;
+void stream::act_on_events() noexcept {
+    const auto keep = shared_from_this();
+    if (read_.ready) {
+        if (read_.coroutine) {
+            finish(read_, io_error::none);
+        } else if (notify_ != nullptr) {
+            std::exchange(notify_, nullptr)(notify_context_);
+        }
     }
+    if (write_.ready && write_.coroutine) finish(write_, io_error::none);
 }
 
 void stream::finish(waiter& which, io_error result) noexcept {
@@ -101,13 +109,7 @@ void stream::finish(waiter& which, io_error result) noexcept {
 void stream::watch(void (*notify)(void*), void* context) noexcept {
     notify_ = notify;
     notify_context_ = context;
-    if (!open_) return;
-    if (read_.ready) {
-        read_.ready = false;
-        std::exchange(notify_, nullptr)(notify_context_);
-        return;
-    }
-    arm(side::read);
+    if (open_ && read_.ready) std::exchange(notify_, nullptr)(notify_context_);
 }
 
 void stream::unwatch() noexcept { notify_ = nullptr; }
@@ -117,8 +119,8 @@ void stream::cancel_write() noexcept { finish(write_, io_error::closed); }
 void stream::close() noexcept {
     if (!open_) return;
     open_ = false;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    ::close(descriptor_);
+    reactor_.forget(*this);
     const auto keep = shared_from_this();
     finish(read_, io_error::closed);
     finish(write_, io_error::closed);
@@ -127,12 +129,12 @@ void stream::close() noexcept {
 void stream::reset() noexcept {
     if (!open_) return;
     const linger abort{1, 0};
-    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     close();
 }
 
 void stream::shutdown_send() noexcept {
-    if (open_) ::shutdown(socket_.native_handle(), SHUT_WR);
+    if (open_) ::shutdown(descriptor_, SHUT_WR);
 }
 
 void stream::expire(steady_time now) noexcept {
@@ -142,19 +144,16 @@ void stream::expire(steady_time now) noexcept {
 
 bool stream::wait::await_ready() noexcept {
     waiter& w = stream_.of(side_);
-    w.result = io_error::none;
-    if (!stream_.open_) {
-        w.result = io_error::closed;
-        return true;
-    }
-    return std::exchange(w.ready, false);
+    w.result = stream_.open_ ? io_error::none : io_error::closed;
+    return !stream_.open_ || (w.ready && ++w.at_once < max_at_once);
 }
 
 void stream::wait::await_suspend(std::coroutine_handle<> coroutine) noexcept {
     waiter& w = stream_.of(side_);
     w.coroutine = coroutine;
     w.deadline = std::chrono::steady_clock::now() + timeout_;
-    stream_.arm(side_);
+    w.at_once = 0;
+    if (w.ready) stream_.reactor_.act_again(stream_);
 }
 
 io_error stream::wait::await_resume() noexcept { return stream_.of(side_).result; }

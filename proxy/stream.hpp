@@ -1,20 +1,19 @@
 // One non-blocking stream socket of a worker (TCP or unix): try to move bytes at once, wait for readiness when that
 // does not work, with a deadline on every wait. At most one coroutine waits to read and one to write.
-// A stream belongs to its worker's thread; it is held by shared_ptr because the reactor may still know it when the
-// connection's coroutine is gone.
+// A stream belongs to its worker's thread; it is held by shared_ptr because what its readiness resumes may be the last
+// to hold it.
 #pragma once
 
 #include <sys/uio.h>
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+
+#include "proxy/reactor.hpp"
 
 namespace proxy {
 
@@ -26,28 +25,25 @@ struct io_result {
     explicit operator bool() const noexcept { return error == io_error::none; }
 };
 
-using steady_time = std::chrono::steady_clock::time_point;
-
 class stream_list;
 
-class stream : public std::enable_shared_from_this<stream> {
+class stream final : public event_source, public std::enable_shared_from_this<stream> {
 public:
-    using socket_type =
-        boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type>;
-
     // Takes over a connected (or connecting) non-blocking descriptor.
-    stream(boost::asio::io_context& context, stream_list& list, int descriptor, int family);
+    stream(reactor& in, stream_list& list, int descriptor, int family);
     ~stream();
     stream(const stream&) = delete;
     stream& operator=(const stream&) = delete;
 
     io_result try_read(std::span<char> into) noexcept;  // end = orderly end of stream
     io_result try_write(std::span<const iovec> pieces) noexcept;
-    // Whether the peer has closed or sent something; asks the kernel, takes nothing (MSG_PEEK).
-    enum class peeked : std::uint8_t { quiet, data, gone };
-    peeked peek() noexcept;
+    // Whether the peer has neither closed nor sent anything, as far as the reactor has heard.
+    bool quiet() const noexcept { return open_ && !read_.ready; }
+    // The same, asked of the kernel at this moment; takes nothing (MSG_PEEK).
+    bool quiet_now() noexcept;
 
-    // co_await s.readable(30s): none, timed_out or closed.
+    // co_await s.readable(30s): none, timed_out or closed. Does not suspend when the socket is known to be ready,
+    // except now and then, so that one busy connection does not keep the others from their turn.
     class wait;
     wait readable(std::chrono::milliseconds timeout) noexcept;
     wait writable(std::chrono::milliseconds timeout) noexcept;
@@ -64,7 +60,10 @@ public:
     void reset() noexcept;  // close with RST, so that the peer cannot take what it got for complete
     void shutdown_send() noexcept;
     bool is_open() const noexcept { return open_; }
-    int descriptor() noexcept { return socket_.native_handle(); }
+    int descriptor() const noexcept { return descriptor_; }
+
+    void note_events(std::uint32_t events) noexcept override;
+    void act_on_events() noexcept override;
 
 private:
     friend class stream_list;
@@ -73,17 +72,16 @@ private:
         std::coroutine_handle<> coroutine;
         steady_time deadline = steady_time::max();
         io_error result = io_error::none;
-        bool armed = false;  // the reactor has an operation for this side
-        bool ready = false;  // it became ready while nobody waited
+        bool ready = false;        // the system call is worth trying
+        std::uint8_t at_once = 0;  // waits in a row that did not have to wait
     };
-    void arm(side which);
-    void on_ready(side which, bool aborted);
     void finish(waiter& which, io_error result) noexcept;
     void expire(steady_time now) noexcept;
     waiter& of(side which) noexcept { return which == side::read ? read_ : write_; }
 
-    socket_type socket_;
+    reactor& reactor_;
     stream_list& list_;
+    int descriptor_;
     stream* previous_ = nullptr;
     stream* next_ = nullptr;
     waiter read_;
@@ -91,6 +89,7 @@ private:
     void (*notify_)(void*) = nullptr;
     void* notify_context_ = nullptr;
     bool open_ = true;
+    bool peer_ended_ = false;  // its end has been reported, which happens once: reading must go on until it is found
 };
 
 class stream::wait {

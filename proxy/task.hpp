@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "proxy/frame_pool.hpp"
+
 namespace proxy {
 
 template <class T>
@@ -31,6 +33,9 @@ struct promise_base {
     std::suspend_always initial_suspend() const noexcept { return {}; }
     final_awaiter final_suspend() const noexcept { return {}; }
     void unhandled_exception() noexcept { thrown = std::current_exception(); }
+
+    static void* operator new(std::size_t bytes) { return frame_pool::take(bytes); }
+    static void operator delete(void* frame, std::size_t bytes) noexcept { frame_pool::give(frame, bytes); }
 };
 
 template <class T>

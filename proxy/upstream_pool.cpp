@@ -52,16 +52,15 @@ std::string connect_failure::text() const {
     return std::strerror(error);
 }
 
-upstream_pool::upstream_pool(boost::asio::io_context& context, stream_list& streams,
-                             const conf::limits_settings& limits)
-    : context_(context), streams_(streams), limits_(limits) {}
+upstream_pool::upstream_pool(reactor& in, stream_list& streams, const conf::limits_settings& limits)
+    : reactor_(in), streams_(streams), limits_(limits) {}
 
 std::shared_ptr<stream> upstream_pool::take_idle() noexcept {
     while (!idle_.empty()) {
         std::shared_ptr<stream> kept = std::move(idle_.back().connection);
         idle_.pop_back();
         kept->unwatch();
-        if (kept->peek() == stream::peeked::quiet) return kept;
+        if (kept->quiet() && kept->quiet_now()) return kept;
         kept->close();
     }
     return nullptr;
@@ -78,7 +77,7 @@ task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::conn
             failure = {false, -descriptor};
             continue;
         }
-        auto connection = std::make_shared<stream>(context_, streams_, descriptor, family);
+        auto connection = std::make_shared<stream>(reactor_, streams_, descriptor, family);
         const io_error waited = co_await connection->writable(limits_.upstream_connect_timeout);
         if (waited == io_error::none) {
             const int error = connect_result(descriptor);
@@ -93,8 +92,8 @@ task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::conn
 }
 
 void upstream_pool::give_back(std::shared_ptr<stream> used) {
-    if (!used->is_open()) return;
-    if (idle_.size() >= limits_.upstream_idle) return used->close();
+    const bool fit = used->quiet() || used->quiet_now();
+    if (!fit || idle_.size() >= limits_.upstream_idle) return used->close();
     stream& kept = *used;
     idle_.push_back({std::move(used), std::chrono::steady_clock::now()});
     // An idle connection has nothing to say: whatever makes it readable (its end, mostly) is its end.
@@ -104,7 +103,7 @@ void upstream_pool::give_back(std::shared_ptr<stream> used) {
 void upstream_pool::on_idle_event(void* pool) noexcept {
     auto& self = *static_cast<upstream_pool*>(pool);
     std::erase_if(self.idle_, [](const idle_connection& entry) {
-        if (entry.connection->peek() == stream::peeked::quiet) return false;
+        if (entry.connection->quiet()) return false;
         entry.connection->close();
         return true;
     });

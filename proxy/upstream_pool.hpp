@@ -4,7 +4,6 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
 #include <variant>
@@ -39,11 +38,12 @@ struct connect_failure {
 
 class upstream_pool {
 public:
-    upstream_pool(boost::asio::io_context& context, stream_list& streams, const conf::limits_settings& limits);
+    upstream_pool(reactor& in, stream_list& streams, const conf::limits_settings& limits);
     void use(std::shared_ptr<const upstream_addresses> addresses) { addresses_ = std::move(addresses); }
     void use(const conf::limits_settings& limits) { limits_ = limits; }
 
-    // A kept connection that is still open and silent (asked of the kernel at this moment); null when there is none.
+    // A kept connection that is still open and silent (asked of the kernel at this moment, since a request that is not
+    // idempotent cannot be sent again); null when there is none.
     std::shared_ptr<stream> take_idle() noexcept;
     // A new connection. Each address is tried once, until one takes; the timeout is for each.
     task<std::variant<std::shared_ptr<stream>, connect_failure>> connect();
@@ -60,7 +60,7 @@ private:
     };
     static void on_idle_event(void* pool) noexcept;
 
-    boost::asio::io_context& context_;
+    reactor& reactor_;
     stream_list& streams_;
     conf::limits_settings limits_;
     std::shared_ptr<const upstream_addresses> addresses_ = std::make_shared<upstream_addresses>();

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
 #include <csignal>
 
 #include "proxy/errors.hpp"
@@ -25,33 +24,31 @@ std::shared_ptr<const rules> own_count(std::shared_ptr<const rules> shared) {
 }  // namespace
 
 worker::worker(options with)
-    : upstream_(context_, streams_, with.by->settings.limits),
-      parts_{.context = context_,
-             .streams = streams_,
+    : upstream_(reactor_, streams_, with.by->settings.limits),
+      parts_{.streams = streams_,
              .buffers = buffers_,
              .upstream = upstream_,
              .meters = meters_,
+             .routes = routes_,
              .journal = with.journal,
              .clock = with.clock,
              .open_connections = with.open_connections,
              .labels = with.labels,
              .ask_control = {},
              .in_force = own_count(with.by),
-             .seen_tokens = with.by->identity->make_memory()},
-      tick_(context_) {
+             .seen_tokens = with.by->identity->make_memory()} {
     upstream_.use(std::move(with.upstream));
     parts_.ask_control = [this, ask = std::move(with.ask_control)](admin::request what,
                                                                    std::function<void(admin::response)> done) {
-        ask(std::move(what), [this, done = std::move(done)](admin::response answer) mutable {
-            boost::asio::post(
-                context_, [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+        ask(std::move(what), [this, done = std::move(done)](admin::response answer) {
+            reactor_.post([done, answer = std::move(answer)] { done(answer); });
         });
     };
     for (const auto& [descriptor, role] : with.listeners) {
         const auto accepted = [this, role = role](int connection, int family, std::string peer) {
             accept(connection, family, {std::move(peer), role});
         };
-        listeners_.push_back(std::make_unique<listener>(context_, descriptor, accepted));
+        listeners_.push_back(std::make_unique<listener>(reactor_, descriptor, accepted));
     }
 }
 
@@ -59,15 +56,15 @@ worker::~worker() = default;
 
 void worker::start() {
     for (const auto& one : listeners_) one->start();
-    tick();
     thread_ = std::thread([this] { run(); });
 }
 
 void worker::run() {
-    sigset_t all;  // signals are control's
+    ::pthread_setname_np(::pthread_self(), "worker");  // for top -H and profilers
+    sigset_t all;                                      // signals are control's
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    context_.run();
+    reactor_.run(tick_interval, [this](steady_time now) { tick(now); });
     ended_.store(true, std::memory_order_release);
 }
 
@@ -76,7 +73,7 @@ void worker::join() {
 }
 
 void worker::accept(int descriptor, int family, accepted_from from) {
-    auto client = std::make_shared<stream>(context_, streams_, descriptor, family);
+    auto client = std::make_shared<stream>(reactor_, streams_, descriptor, family);
     const std::uint32_t open = parts_.open_connections.fetch_add(1, std::memory_order_relaxed) + 1;
     if (open > parts_.in_force->settings.limits.connections) {
         parts_.open_connections.fetch_sub(1, std::memory_order_relaxed);
@@ -96,32 +93,27 @@ void worker::session_ended(void* self) {
     if (me.parts_.draining) me.end_when_idle();
 }
 
-// Safe: runs on this worker's context, which ends before the worker does.
-void worker::tick() {
-    tick_.expires_after(tick_interval);
-    tick_.async_wait([this](boost::system::error_code stopped) {
-        if (stopped) return;
-        const auto now = std::chrono::steady_clock::now();
-        streams_.expire_overdue(now);
-        upstream_.drop_overdue(now);
-        tick();
-    });
+void worker::tick(steady_time now) {
+    streams_.expire_overdue(now);
+    upstream_.drop_overdue(now);
+    for (const auto& one : listeners_) one->resume();
 }
 
 void worker::use(std::shared_ptr<const rules> by) {
-    boost::asio::post(context_, [this, by = std::move(by)] {
+    reactor_.post([this, by = std::move(by)] {
         parts_.in_force = own_count(by);
         parts_.seen_tokens = by->identity->make_memory();
+        routes_.forget_all();
         upstream_.use(by->settings.limits);
     });
 }
 
 void worker::use(std::shared_ptr<const upstream_addresses> addresses) {
-    boost::asio::post(context_, [this, addresses = std::move(addresses)] { upstream_.use(addresses); });
+    reactor_.post([this, addresses = std::move(addresses)] { upstream_.use(addresses); });
 }
 
 void worker::drain() {
-    boost::asio::post(context_, [this] {
+    reactor_.post([this] {
         parts_.draining = true;
         for (const auto& one : listeners_) one->stop();
         const std::vector<session*> now(sessions_.begin(), sessions_.end());
@@ -134,11 +126,11 @@ void worker::drain() {
 void worker::end_when_idle() {
     if (!sessions_.empty()) return;
     upstream_.drop_all();
-    boost::asio::post(context_, [this] { context_.stop(); });
+    reactor_.stop();
 }
 
 void worker::stop() {
-    boost::asio::post(context_, [this] {
+    reactor_.post([this] {
         parts_.draining = true;
         for (const auto& one : listeners_) one->stop();
         streams_.close_all();

@@ -1,9 +1,8 @@
-// What one core owns: an io_context, a thread, listeners, connections to clients and upstream, a journal writer and
+// What one core owns: a reactor, a thread, listeners, connections to clients and upstream, a journal writer and
 // the tick that closes what is overdue. Nothing mutable is shared with other workers; control talks to it by posting.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -50,19 +49,19 @@ public:
 private:
     void run();
     void accept(int descriptor, int family, accepted_from from);
-    void tick();
+    void tick(steady_time now);
     void end_when_idle();
     static void session_ended(void* self);
 
-    boost::asio::io_context context_{1};
+    reactor reactor_;
     stream_list streams_;
     buffer_pool buffers_;
     meter_pool meters_;
+    route_memory routes_;
     upstream_pool upstream_;
     worker_parts parts_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::unordered_set<session*> sessions_;
-    boost::asio::steady_timer tick_;
     std::atomic<bool> ended_ = false;
     std::thread thread_;
 };

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -36,11 +35,11 @@ private:
 };
 
 struct worker_parts {
-    boost::asio::io_context& context;
     stream_list& streams;
     buffer_pool& buffers;
     upstream_pool& upstream;
     meter_pool& meters;
+    route_memory& routes;
     tracking::journal::writer& journal;
     const tracking::time_source& clock;
     std::atomic<std::uint32_t>& open_connections;

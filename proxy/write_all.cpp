@@ -18,21 +18,35 @@ std::span<iovec> behind(std::span<iovec> pieces, std::size_t n) noexcept {
 
 }  // namespace
 
-task<io_result> write_all(stream& to, std::span<iovec> pieces, std::chrono::milliseconds timeout) {
-    io_result total;
-    pieces = behind(pieces, 0);
-    while (!pieces.empty()) {
-        const io_result written = to.try_write(pieces);
-        if (written) {
-            total.bytes += written.bytes;
-            pieces = behind(pieces, written.bytes);
-            continue;
-        }
-        total.error = written.error;
-        if (written.error == io_error::would_block) total.error = co_await to.writable(timeout);
-        if (total.error != io_error::none) co_return total;
+// True = nothing is left to do: all is written, or the stream is broken.
+bool write_all::write_some() noexcept {
+    while (!pieces_.empty()) {
+        const io_result written = to_.try_write(pieces_);
+        if (written.error == io_error::would_block) return false;
+        total_.error = written.error;
+        if (!written) return true;
+        total_.bytes += written.bytes;
+        pieces_ = behind(pieces_, written.bytes);
     }
-    co_return total;
+    return true;
+}
+
+task<> write_all::write_rest() {
+    do {
+        total_.error = co_await to_.writable(timeout_);
+    } while (total_ && !write_some());
+}
+
+bool write_all::await_ready() noexcept { return write_some(); }
+
+std::coroutine_handle<> write_all::await_suspend(std::coroutine_handle<> writer) noexcept {
+    rest_.emplace(write_rest());
+    return rest_->await_suspend(writer);
+}
+
+io_result write_all::await_resume() {
+    if (rest_) rest_->await_resume();
+    return total_;
 }
 
 }  // namespace proxy

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -41,6 +42,12 @@ public:
         return answered_;
     }
     std::size_t sent() const { return sent_; }
+    // Until so many more requests are answered: the time between two blows is measured in what they may destroy.
+    void go_on_for(std::size_t requests) const {
+        std::unique_lock lock(mutex_);
+        const std::size_t enough = answered_.size() + requests;
+        ASSERT_TRUE(more_.wait_for(lock, std::chrono::seconds(60), [&] { return answered_.size() >= enough; }));
+    }
 
 private:
     static constexpr milliseconds pace{8};
@@ -65,6 +72,7 @@ private:
             } else if (answer.status() == 200) {
                 const std::lock_guard lock(mutex_);
                 answered_.insert(id);
+                more_.notify_all();
             }
         }
     }
@@ -73,6 +81,7 @@ private:
     std::atomic<bool> over_{false};
     std::atomic<std::size_t> sent_{0};
     mutable std::mutex mutex_;
+    mutable std::condition_variable more_;
     std::set<std::string> answered_;
     std::vector<std::thread> threads_;
 };
@@ -82,7 +91,7 @@ protected:
     void SetUp() override {
         AIMETER_ONLY();
         const char* const asked = std::getenv("AIMETER_LONG_TESTS");
-        if (asked != nullptr && std::string_view(asked) == "1") unit = milliseconds(12'000);
+        if (asked != nullptr && std::string_view(asked) == "1") unit = 9'000;
         upstream.otherwise({serve(answer_with(json_answer()))});
         start({.config = "workers = 2\n[redis]\nstream_maxlen = 0\n[track]\nlog = \"off\"", .drain_timeout = "5s"});
         aimeter().redis();
@@ -141,44 +150,44 @@ protected:
         RecordProperty("recorded", static_cast<int>(recorded.size()));
     }
 
-    milliseconds unit{2'500};  // between two kills
+    std::size_t unit = 1'500;  // requests between two kills
 };
 
 TEST_F(proxy_crash, kills_of_aimeter_and_redis_lose_and_double_nothing) {
     load clients(proxy->port());
     for (int i = 0; i < 3; ++i) {
-        std::this_thread::sleep_for(unit);
+        clients.go_on_for(unit);
         ASSERT_NO_FATAL_FAILURE(kill_and_restart(clients));
     }
-    std::this_thread::sleep_for(unit);
+    clients.go_on_for(unit);
     ::kill(redis_pid(), SIGKILL);
-    std::this_thread::sleep_for(unit);
+    clients.go_on_for(unit);
     clients.stop();
     expect_each_once(clients);
 }
 
 TEST_F(proxy_crash, a_kill_while_redis_hangs_loses_nothing) {
     load clients(proxy->port());
-    std::this_thread::sleep_for(milliseconds(500));
+    clients.go_on_for(300);
     const pid_t redis = redis_pid();
     ::kill(redis, SIGSTOP);
-    std::this_thread::sleep_for(milliseconds(500));
+    clients.go_on_for(300);
     proxy->process().signal(SIGKILL);
     proxy->process().wait_exit();
     ::kill(redis, SIGCONT);
     proxy->start();
     clients.use_port(proxy->port());
-    std::this_thread::sleep_for(milliseconds(500));
+    clients.go_on_for(300);
     clients.stop();
     expect_each_once(clients);
 }
 
 TEST_F(proxy_crash, a_stop_under_load_with_redis_gone_loses_nothing) {
     load clients(proxy->port());
-    std::this_thread::sleep_for(milliseconds(500));
+    clients.go_on_for(300);
     const pid_t redis = redis_pid();
     ::kill(redis, SIGSTOP);
-    std::this_thread::sleep_for(milliseconds(300));
+    clients.go_on_for(150);
     proxy->process().signal(SIGTERM);
     EXPECT_EQ(proxy->process().wait_exit(milliseconds(30'000)), 0) << proxy->process().err();
     ::kill(redis, SIGKILL);
@@ -190,10 +199,10 @@ TEST_F(proxy_crash, a_stop_under_load_with_redis_gone_loses_nothing) {
 TEST_F(proxy_crash, a_redis_killed_again_and_again_counts_each_once) {
     load clients(proxy->port());
     for (int i = 0; i < 3; ++i) {
-        std::this_thread::sleep_for(milliseconds(700));
+        clients.go_on_for(400);
         ::kill(redis_pid(), SIGKILL);
     }
-    std::this_thread::sleep_for(milliseconds(700));
+    clients.go_on_for(400);
     clients.stop();
     expect_each_once(clients);
 }

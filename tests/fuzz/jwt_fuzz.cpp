@@ -91,7 +91,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const std::string label = with.routes.content_type(text);
             require(!label.empty() && label.size() <= tracking::label_bytes_max);
             require(with.routes.feature(label).size() <= tracking::label_bytes_max);
-            (void)with.routes.tracked("POST", text);
+            (void)with.routes.tracks_path(text);
             break;
         }
         case 6:

@@ -60,11 +60,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 2) return 0;
     const unsigned choice = data[size - 1];
     const std::string_view body(reinterpret_cast<const char*>(data), size - 2);
+    const auto target = tracking::usage::read_target("127.0.0.1:3000", body);
     const answer_head head{.content_type = types[choice & 3U],
                            .content_encoding = codings[(choice >> 2U) & 3U],
                            .status = (choice & 16U) != 0 ? 429 : 200,
-                           .upstream_host = "127.0.0.1:3000",
-                           .path = body,
+                           .provider = target.provider,
                            .is_head_request = false};
     static answer_scanner whole;
     static answer_scanner cut;
@@ -82,10 +82,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     static request_scanner whole_request;
     static request_scanner cut_request;
-    whole_request.begin(body, head.content_type, head.content_encoding);
+    whole_request.begin(target, head.content_encoding);
     whole_request.feed(body);
     whole_request.finish();
-    cut_request.begin(body, head.content_type, head.content_encoding);
+    cut_request.begin(target, head.content_encoding);
     feed(cut_request, body, data[size - 2] + 1U);
     require(all_of(whole_request.facts()) == all_of(cut_request.facts()));
     require(whole_request.facts().model.size() <= 256 && whole_request.facts().user_claim.size() <= 256);

@@ -236,10 +236,32 @@ TEST(SizedBody, EndOfStreamCompletesOnlyAnUnframedBody) {
     EXPECT_TRUE(reader.end_of_stream());
 }
 
-TEST(ChunkSizeLine, IsHexadecimal) {
-    std::array<char, 20> digits;
-    EXPECT_EQ(proxy::chunk_size_line(1, digits), "1\r\n");
-    EXPECT_EQ(proxy::chunk_size_line(0x1a2b, digits), "1a2b\r\n");
+std::string joined(std::span<const iovec> pieces) {
+    std::string all;
+    for (const iovec& piece : pieces) all.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    return all;
+}
+
+TEST(FramedPiece, ChunkedHasItsSizeInHexadecimal) {
+    proxy::body_reader open;
+    open.begin({body_kind::chunked, 0}, 256);
+    const std::string text(0x1a2b, 'x');
+    EXPECT_EQ(joined(proxy::framed_piece({}, "a", body_kind::chunked, open).pieces()), "1\r\na\r\n");
+    EXPECT_EQ(joined(proxy::framed_piece("HEAD", text, body_kind::chunked, open).pieces()),
+              "HEAD1a2b\r\n" + text + "\r\n");
+    EXPECT_EQ(joined(proxy::framed_piece({}, {}, body_kind::chunked, open).pieces()), "");
+}
+
+TEST(FramedPiece, TheEndOfAChunkedBodyCarriesItsTrailers) {
+    proxy::body_reader done;
+    std::string wire = "0\r\nX-Sum: 7\r\n\r\n";
+    done.begin({body_kind::chunked, 0}, 256);
+    done.take(wire);
+    ASSERT_TRUE(done.done());
+    EXPECT_EQ(joined(proxy::framed_piece({}, {}, body_kind::chunked, done).pieces()), wire);
+    EXPECT_EQ(joined(proxy::framed_piece({}, "ab", body_kind::chunked, done).pieces()),
+              "2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n");
+    EXPECT_EQ(joined(proxy::framed_piece("HEAD", "ab", body_kind::length, done).pieces()), "HEADab");
 }
 
 }  // namespace

@@ -70,36 +70,36 @@ TEST(Routes, TracksTheDefaultPrefixInEverySpellingOfIt) {
         {"/api/%zzai/x", false},
         {"/../../x", false},
     };
-    for (const path_case& each : cases) EXPECT_EQ(rules.tracked("POST", each.target), each.tracked) << each.target;
+    for (const path_case& each : cases) EXPECT_EQ(rules.tracks_path(each.target), each.tracked) << each.target;
 }
 
 TEST(Routes, TracksOnlyTheConfiguredMethods) {
     const route_rules rules = rules_for({"/api/ai/*"}, {"POST", "put", "OPTIONS"});
-    EXPECT_TRUE(rules.tracked("POST", "/api/ai/x"));
-    EXPECT_TRUE(rules.tracked("PUT", "/api/ai/x"));
-    EXPECT_FALSE(rules.tracked("GET", "/api/ai/x"));
-    EXPECT_FALSE(rules.tracked("HEAD", "/api/ai/x"));
-    EXPECT_FALSE(rules.tracked("post", "/api/ai/x"));
-    EXPECT_FALSE(rules.tracked("", "/api/ai/x"));
-    EXPECT_FALSE(rules.tracked("OPTIONS", "/api/ai/x")) << "never, even when configured";
+    EXPECT_TRUE(rules.tracks_method("POST"));
+    EXPECT_TRUE(rules.tracks_method("PUT"));
+    EXPECT_FALSE(rules.tracks_method("GET"));
+    EXPECT_FALSE(rules.tracks_method("HEAD"));
+    EXPECT_FALSE(rules.tracks_method("post"));
+    EXPECT_FALSE(rules.tracks_method(""));
+    EXPECT_FALSE(rules.tracks_method("OPTIONS")) << "never, even when configured";
 }
 
 TEST(Routes, MatchesExactPathsAndStarsInside) {
     const route_rules rules =
         rules_for({"/generate", "/v1beta/models/*:generateContent", "/t/*/chat/*/end", "/with%20space"});
-    EXPECT_TRUE(rules.tracked("POST", "/generate"));
-    EXPECT_TRUE(rules.tracked("POST", "/generate/")) << "most routers take both";
-    EXPECT_TRUE(rules.tracked("POST", "/generate?x"));
-    EXPECT_FALSE(rules.tracked("POST", "/generate/more"));
-    EXPECT_FALSE(rules.tracked("POST", "/generated"));
-    EXPECT_TRUE(rules.tracked("POST", "/v1beta/models/gemini-2.0-flash:generateContent"));
-    EXPECT_FALSE(rules.tracked("POST", "/v1beta/models/gemini-2.0-flash:countTokens"));
-    EXPECT_TRUE(rules.tracked("POST", "/t/1/chat/a/b/end"));
-    EXPECT_FALSE(rules.tracked("POST", "/t/1/chat/end"));
-    EXPECT_TRUE(rules.tracked("POST", "/with space"));
-    EXPECT_TRUE(rules.tracked("POST", "/with%20space"));
-    EXPECT_TRUE(rules_for({"*"}).tracked("POST", "/anything"));
-    EXPECT_FALSE(rules_for({}).tracked("POST", "/anything"));
+    EXPECT_TRUE(rules.tracks_path("/generate"));
+    EXPECT_TRUE(rules.tracks_path("/generate/")) << "most routers take both";
+    EXPECT_TRUE(rules.tracks_path("/generate?x"));
+    EXPECT_FALSE(rules.tracks_path("/generate/more"));
+    EXPECT_FALSE(rules.tracks_path("/generated"));
+    EXPECT_TRUE(rules.tracks_path("/v1beta/models/gemini-2.0-flash:generateContent"));
+    EXPECT_FALSE(rules.tracks_path("/v1beta/models/gemini-2.0-flash:countTokens"));
+    EXPECT_TRUE(rules.tracks_path("/t/1/chat/a/b/end"));
+    EXPECT_FALSE(rules.tracks_path("/t/1/chat/end"));
+    EXPECT_TRUE(rules.tracks_path("/with space"));
+    EXPECT_TRUE(rules.tracks_path("/with%20space"));
+    EXPECT_TRUE(rules_for({"*"}).tracks_path("/anything"));
+    EXPECT_FALSE(rules_for({}).tracks_path("/anything"));
 }
 
 struct label_case {

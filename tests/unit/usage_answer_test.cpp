@@ -238,8 +238,7 @@ TEST(RecordedSamples, SayNothingWrongWhenTheyAreCutShort) {
 const answer_head app_head{.content_type = "application/json",
                            .content_encoding = "",
                            .status = 200,
-                           .upstream_host = "127.0.0.1:3000",
-                           .path = "/api/ai/job-match",
+                           .provider = "",
                            .is_head_request = false};
 
 json facts_of(std::string_view body, const answer_head& head = app_head) { return scan(head, {body}).facts(); }

@@ -5,15 +5,14 @@
 
 namespace {
 
-using tracking::usage::billable_operation;
 using tracking::usage::provider_of_host;
-using tracking::usage::provider_of_path;
+using tracking::usage::read_target;
 using tracking::usage::request_facts;
 using tracking::usage::request_scanner;
 
 request_facts facts_of(std::string_view path, std::string_view body, std::string_view coding = "") {
     request_scanner scanner;
-    scanner.begin(path, "application/json", coding);
+    scanner.begin(read_target("", path), coding);
     scanner.feed(body);
     scanner.finish();
     return scanner.facts();
@@ -80,7 +79,7 @@ TEST(UsageRequest, IsReadAlikeInPiecesAndCompressed) {
              {"", body}, {"gzip", usage_test::deflated(body, 31)}, {"deflate", usage_test::deflated(body, -15)}}) {
         request_scanner scanner;
         for (std::size_t at = 0; at <= coded.size(); ++at) {
-            scanner.begin("/v1/responses", "application/json", coding);
+            scanner.begin(read_target("", "/v1/responses"), coding);
             scanner.feed(std::string_view(coded).substr(0, at));
             scanner.feed(std::string_view(coded).substr(at));
             scanner.finish();
@@ -146,18 +145,19 @@ TEST(UsageNames, PathsNameProviders) {
         {"/api/messages", ""},
         {"/", ""},
         {"", ""}};
-    for (const auto& [path, provider] : paths) EXPECT_EQ(provider_of_path(path), provider) << path;
+    for (const auto& [path, provider] : paths)
+        EXPECT_EQ(read_target("localhost:3000", path).provider, provider) << path;
 }
 
 TEST(UsageNames, CountingAndModerationAreFree) {
     for (const char* path :
          {"/v1beta/models/g:countTokens", "/v1beta/models/g%3AcountTokens?key=x", "/v1/messages/count_tokens",
           "/v1/moderations", "/v1/moderations/", "/v1/responses/input_tokens", "/model/m/count-tokens", "/tokenize"}) {
-        EXPECT_FALSE(billable_operation(path)) << path;
+        EXPECT_FALSE(read_target("", path).billable) << path;
     }
     for (const char* path : {"/v1/embeddings", "/v1/chat/completions", "/v1beta/models/g:generateContent",
                              "/v1/messages", "/api/ai/job-match", "/", "", "/count_tokens/x"}) {
-        EXPECT_TRUE(billable_operation(path)) << path;
+        EXPECT_TRUE(read_target("", path).billable) << path;
     }
 }
 

@@ -57,8 +57,7 @@ struct sample {
         return {.content_type = content_type,
                 .content_encoding = coding,
                 .status = status,
-                .upstream_host = host,
-                .path = path,
+                .provider = tracking::usage::read_target(host, path).provider,
                 .is_head_request = false};
     }
 };

@@ -25,7 +25,8 @@ std::string to_text(const journal_id& id);  // 32 hex digits
 // One worker's journal, for writing. Both calls are noexcept, lock-free and take no system call in the steady state.
 class writer {
 public:
-    // The request is about to be forwarded. Returns a ticket for end(); 0 = the journal is full (the loss is counted).
+    // The request is about to be forwarded. Returns a ticket for end(); 0 = the journal is full: what a kill would
+    // take now is counted as `unprotected`.
     virtual std::uint64_t begin(const record& so_far) noexcept = 0;
     // The request ended. Every end gets the journal's next dense sequence. false = full, and the loss is counted.
     // ticket 0 = the request was never forwarded (or its begin was lost).

@@ -139,8 +139,11 @@ const route_rules::pattern* route_rules::match(std::string_view path) const noex
     return best;
 }
 
-bool route_rules::tracked(std::string_view method, std::string_view target) const {
-    if (method == "OPTIONS" || std::ranges::find(methods_, method) == methods_.end()) return false;
+bool route_rules::tracks_method(std::string_view method) const noexcept {
+    return method != "OPTIONS" && std::ranges::find(methods_, method) != methods_.end();
+}
+
+bool route_rules::tracks_path(std::string_view target) const {
     const std::string_view path = path_of(target);
     if (is_plain_path(path)) return match(path) != nullptr;
     const std::string decoded = decoded_path(path);

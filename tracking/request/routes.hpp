@@ -14,11 +14,13 @@ class route_rules {
 public:
     route_rules(const conf::track_settings& track, const std::map<std::string, std::string>& features);
 
-    // OPTIONS never. A pattern matches the path without its query, decoded once; "*" stands for anything, a pattern
+    // A pattern matches the path without its query, decoded once; "*" stands for anything, a pattern
     // without one for that path, with or without a slash at its end. The path is tracked when it matches as decoded or
     // with dot segments, parameters and repeated slashes resolved, so that no spelling which an application may read
     // as a tracked path goes by: /api/x/../ai/y and /api/%61i/y are tracked like /api/ai/y. Paths are case-sensitive.
-    bool tracked(std::string_view method, std::string_view target) const;
+    // OPTIONS is never tracked.
+    bool tracks_path(std::string_view target) const;
+    bool tracks_method(std::string_view method) const noexcept;
 
     // "experience-description" of /api/ai/generate-experience-description?x=1 (contract, section 4). At most 128
     // bytes, no control characters. "unknown" when the path holds nothing but ids.

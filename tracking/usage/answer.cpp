@@ -8,19 +8,15 @@
 #include "tracking/usage/event_stream.hpp"
 #include "tracking/usage/findings.hpp"
 #include "tracking/usage/json_scanner.hpp"
-#include "tracking/usage/names.hpp"
 
 namespace tracking::usage {
 
 struct answer_scanner::impl final : decoded_sink, event_sink {
-    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this) {
-        known_host.reserve(known_limit);
-        known_path.reserve(known_limit);
-    }
+    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this) {}
 
     void begin(const answer_head& head) noexcept {
         found.begin(head.status);
-        facts.provider.assign(provider_of(head));
+        facts.provider.assign(head.provider);
         sniffer.begin(head.content_type);
         scanner.reset();
         events.reset();
@@ -30,17 +26,6 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
         form = body_form::undecided;
         // A HEAD answer describes a body that never comes.
         if (!decoding.begin(head.content_encoding) || head.is_head_request) form = body_form::unreadable;
-    }
-
-    // The answers of a worker mostly come from one host, and to few paths.
-    std::string_view provider_of(const answer_head& head) noexcept {
-        if (head.upstream_host != known_host || head.path != known_path) {
-            known_provider = provider_of_host(head.upstream_host);
-            if (known_provider.empty()) known_provider = provider_of_path(head.path);
-            known_host.assign(head.upstream_host.substr(0, known_limit));
-            known_path.assign(head.path.substr(0, known_limit));
-        }
-        return known_provider;
     }
 
     void feed(std::string_view piece) noexcept {
@@ -111,8 +96,6 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
 
     enum class event_data : std::uint8_t { unknown, json, text };
 
-    static constexpr std::size_t known_limit = 256;  // longer ones are looked at each time
-
     usage_facts facts;
     findings found;
     json_scanner scanner;
@@ -123,9 +106,6 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
     event_data data = event_data::unknown;
     std::size_t blanks = 0;  // white space before it could be told what an event's data is
     bool json_lines = false;
-    std::string known_host;
-    std::string known_path;
-    std::string_view known_provider;
 };
 
 answer_scanner::answer_scanner() : impl_(std::make_unique<impl>()) {}

@@ -12,13 +12,21 @@
 
 namespace tracking::usage {
 
+// What the host and the target of a request say before any byte of a body.
+struct target_facts {
+    std::string_view provider;  // of the host, else of the path ("openai", "vertex", ...); "" = neither tells; static
+    std::string model;          // that the path names (Gemini, Vertex, Bedrock, Azure deployments)
+    bool streams = false;       // the path asks for a streamed answer
+    bool billable = true;       // false for operations that a provider does not bill: count tokens, moderation
+};
+target_facts read_target(std::string_view host, std::string_view target);
+
 // What is known before the first byte of the answer's body.
 struct answer_head {
     std::string_view content_type;
     std::string_view content_encoding;
     int status = 200;
-    std::string_view upstream_host;  // host that the upstream is, or the request's Host
-    std::string_view path;           // the request's target, query included
+    std::string_view provider;  // see target_facts
     bool is_head_request = false;
 };
 
@@ -78,7 +86,7 @@ public:
     request_scanner(const request_scanner&) = delete;
     request_scanner& operator=(const request_scanner&) = delete;
 
-    void begin(std::string_view path, std::string_view content_type, std::string_view content_encoding) noexcept;
+    void begin(const target_facts& target, std::string_view content_encoding) noexcept;
     void feed(std::string_view piece) noexcept;
     void finish() noexcept;
     const request_facts& facts() const noexcept;
@@ -88,10 +96,7 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-// The provider that a host or a path belongs to ("openai", "anthropic", "gemini", "vertex", "azure", ...); "" = none.
+// The provider whose own API this host is; "" = none.
 std::string_view provider_of_host(std::string_view host) noexcept;
-std::string_view provider_of_path(std::string_view path) noexcept;
-// False for operations that a provider does not bill: count tokens, moderation.
-bool billable_operation(std::string_view path) noexcept;
 
 }  // namespace tracking::usage

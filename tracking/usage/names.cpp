@@ -147,8 +147,7 @@ std::string_view path_only(std::string_view target) noexcept {
     return target;
 }
 
-void assign_model_of_path(std::string& to, std::string_view target, std::size_t limit) noexcept {
-    to.clear();
+std::string model_of_path(std::string_view target) {
     const std::string_view path = path_only(target);
     operation_buffer operation;
     const tail end = split_tail(path, operation);
@@ -161,8 +160,11 @@ void assign_model_of_path(std::string& to, std::string_view target, std::size_t 
         if (verb == std::string_view::npos) verb = model.rfind("%3a");
         model = verb == std::string_view::npos ? std::string_view() : model.substr(0, verb);
     }
+    constexpr std::size_t limit = 256;
     std::array<char, 512> decoded;
-    assign_valid_utf8(to, percent_decoded(model, decoded), limit);
+    std::string name;
+    assign_valid_utf8(name, percent_decoded(model, decoded), limit);
+    return name;
 }
 
 bool is_streaming_path(std::string_view target) noexcept {
@@ -213,6 +215,15 @@ bool billable_operation(std::string_view target) noexcept {
     const std::string_view last = split_tail(path_only(target), buffer).last;
     if (std::ranges::find(free, last) != free.end()) return false;
     return std::ranges::none_of(free_verbs, [&](std::string_view verb) { return last.ends_with(verb); });
+}
+
+target_facts read_target(std::string_view host, std::string_view target) {
+    target_facts facts{.provider = provider_of_host(host),
+                       .model = model_of_path(target),
+                       .streams = is_streaming_path(target),
+                       .billable = billable_operation(target)};
+    if (facts.provider.empty()) facts.provider = provider_of_path(target);
+    return facts;
 }
 
 }  // namespace tracking::usage

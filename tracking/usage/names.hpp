@@ -1,5 +1,4 @@
-// What a host or a path says of a generation. Pure functions for the scanners of this folder; what others may use is
-// in answer.hpp.
+// What a path says of a generation: the parts of read_target() in answer.hpp, which others use. Pure functions.
 #pragma once
 
 #include <string>
@@ -10,11 +9,17 @@ namespace tracking::usage {
 // The target without scheme, host, query and fragment.
 std::string_view path_only(std::string_view target) noexcept;
 
-// Replaces `to` by the model that the path names, percent-decoded: Gemini `/models/X:generateContent`, Vertex, Bedrock
-// `/model/X/converse`, Azure `/deployments/X/`. At most `limit` bytes; empty when the path names none.
-void assign_model_of_path(std::string& to, std::string_view target, std::size_t limit) noexcept;
+// The model that the path names, percent-decoded: Gemini `/models/X:generateContent`, Vertex, Bedrock
+// `/model/X/converse`, Azure `/deployments/X/`. At most 256 bytes; empty when the path names none.
+std::string model_of_path(std::string_view target);
 
 // Whether the path asks for a streamed answer.
 bool is_streaming_path(std::string_view target) noexcept;
+
+// "" = the path is no provider's.
+std::string_view provider_of_path(std::string_view target) noexcept;
+
+// False for operations that a provider does not bill.
+bool billable_operation(std::string_view target) noexcept;
 
 }  // namespace tracking::usage

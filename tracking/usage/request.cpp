@@ -4,7 +4,6 @@
 #include "tracking/usage/answer.hpp"
 #include "tracking/usage/decoder.hpp"
 #include "tracking/usage/json_scanner.hpp"
-#include "tracking/usage/names.hpp"
 #include "tracking/usage/utf8.hpp"
 
 namespace tracking::usage {
@@ -40,10 +39,10 @@ struct request_scanner::impl final : decoded_sink, json_sink {
         for (std::string& word : words) word.reserve(name_limit);
     }
 
-    void begin(std::string_view path, std::string_view content_encoding) noexcept {
-        assign_model_of_path(facts.model, path, name_limit);
+    void begin(const target_facts& target, std::string_view content_encoding) noexcept {
+        facts.model.assign(target.model);
         facts.user_claim.clear();
-        facts.stream = is_streaming_path(path);
+        facts.stream = target.streams;
         for (std::string& word : words) word.clear();
         scanner.reset();
         readable = decoding.begin(content_encoding);
@@ -84,10 +83,8 @@ struct request_scanner::impl final : decoded_sink, json_sink {
 request_scanner::request_scanner() : impl_(std::make_unique<impl>()) {}
 request_scanner::~request_scanner() = default;
 
-void request_scanner::begin(std::string_view path, std::string_view content_type,
-                            std::string_view content_encoding) noexcept {
-    (void)content_type;  // a body that is not JSON says nothing here, whatever it calls itself
-    impl_->begin(path, content_encoding);
+void request_scanner::begin(const target_facts& target, std::string_view content_encoding) noexcept {
+    impl_->begin(target, content_encoding);
 }
 
 void request_scanner::feed(std::string_view piece) noexcept {
