@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "tracking/units.hpp"
+
 namespace tracking::usage {
 
 // What the host and the target of a request say before any byte of a body.
@@ -42,6 +44,12 @@ struct usage_facts {
     std::optional<std::int64_t> cache_write_1h_tokens;  // part of cache_write_tokens
     std::optional<std::int64_t> output_tokens;          // all generated tokens, reasoning included
     std::optional<std::int64_t> reasoning_tokens;       // part of output_tokens
+    std::optional<std::int64_t> audio_input_tokens;     // part of input_tokens
+    std::optional<std::int64_t> image_input_tokens;     // part of input_tokens
+    std::optional<std::int64_t> audio_output_tokens;    // part of output_tokens
+    std::optional<std::int64_t> image_output_tokens;    // part of output_tokens
+    unit_counts units;                                  // what is billed beside tokens
+    std::string service_tier;                           // under which it was served: "", "batch", "priority", "flex"
     std::optional<std::int64_t> reported_cost_pico;     // the provider's own figure
     bool cached_flag = false;  // a body flag (cached, fromCache, ...) says that a response cache answered
     std::string cached_flag_name;

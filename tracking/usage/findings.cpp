@@ -38,9 +38,12 @@ void clear(usage_facts& facts) noexcept {
     facts.error_event = false;
     for (auto* count :
          {&facts.input_tokens, &facts.cached_tokens, &facts.cache_write_tokens, &facts.cache_write_1h_tokens,
-          &facts.output_tokens, &facts.reasoning_tokens, &facts.reported_cost_pico}) {
+          &facts.output_tokens, &facts.reasoning_tokens, &facts.reported_cost_pico, &facts.audio_input_tokens,
+          &facts.image_input_tokens, &facts.audio_output_tokens, &facts.image_output_tokens}) {
         count->reset();
     }
+    facts.units = {};
+    facts.service_tier.clear();
     facts.cached_flag = false;
     facts.cached_flag_name.clear();
     facts.stream = false;
