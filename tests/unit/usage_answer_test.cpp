@@ -14,8 +14,22 @@ namespace {
 using namespace usage_test;
 using nlohmann::json;
 
-const std::vector<std::string> figures{"input_tokens",          "cached_tokens", "cache_write_tokens",
-                                       "cache_write_1h_tokens", "output_tokens", "reasoning_tokens",
+const std::vector<std::string> figures{"input_tokens",
+                                       "cached_tokens",
+                                       "cache_write_tokens",
+                                       "cache_write_1h_tokens",
+                                       "output_tokens",
+                                       "reasoning_tokens",
+                                       "audio_input_tokens",
+                                       "image_input_tokens",
+                                       "audio_output_tokens",
+                                       "image_output_tokens",
+                                       "audio_ms",
+                                       "images",
+                                       "pages",
+                                       "search_units",
+                                       "web_searches",
+                                       "characters",
                                        "reported_cost_pico"};
 
 // The body cut behind each event; comments and blank lines stay with what follows.
@@ -44,7 +58,7 @@ void expect_figures(const sample& s) {
     for (const std::string& figure : figures) {
         EXPECT_EQ(facts.at(figure), expected.value(figure, json())) << figure;
     }
-    for (const char* text : {"provider", "model", "finish", "error", "cached_flag"}) {
+    for (const char* text : {"provider", "model", "finish", "error", "cached_flag", "service_tier"}) {
         EXPECT_EQ(facts.at(text), expected.value(text, json(""))) << text;
     }
     EXPECT_EQ(facts.at("error_event"), expected.value("error_event", json(false)));
@@ -103,6 +117,14 @@ void expect_recorded_figures(const sample& s) {
     EXPECT_EQ(facts.at("error").get<std::string>().empty(), !failed);
     EXPECT_EQ(facts.at("stream"), row.at("stream"));
     EXPECT_EQ(facts.at("provider"), row.at("provider"));
+    for (const auto& [unit, ours] :
+         std::vector<std::pair<std::string, std::string>>{{"images", "images"},
+                                                          {"pages", "pages"},
+                                                          {"search_units", "search_units"},
+                                                          {"web_searches", "web_searches"}}) {
+        if (!expected.contains("units") || !expected.at("units").contains(unit)) continue;
+        EXPECT_EQ(facts.at(ours), expected.at("units").at(unit)) << unit;
+    }
     if (expected.contains("provider_cost_nano_usd")) {
         EXPECT_EQ(facts.at("reported_cost_pico"), expected.at("provider_cost_nano_usd").get<std::int64_t>() * 1000);
     }

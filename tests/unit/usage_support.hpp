@@ -77,6 +77,17 @@ inline nlohmann::json all_of(const usage_facts& f) {
             {"output_tokens", number(f.output_tokens)},
             {"reasoning_tokens", number(f.reasoning_tokens)},
             {"reported_cost_pico", number(f.reported_cost_pico)},
+            {"audio_input_tokens", number(f.audio_input_tokens)},
+            {"image_input_tokens", number(f.image_input_tokens)},
+            {"audio_output_tokens", number(f.audio_output_tokens)},
+            {"image_output_tokens", number(f.image_output_tokens)},
+            {"audio_ms", number(f.units.audio_ms)},
+            {"images", number(f.units.images)},
+            {"pages", number(f.units.pages)},
+            {"search_units", number(f.units.search_units)},
+            {"web_searches", number(f.units.web_searches)},
+            {"characters", number(f.units.characters)},
+            {"service_tier", f.service_tier},
             {"cached_flag", f.cached_flag ? f.cached_flag_name : std::string()},
             {"stream", f.stream},
             {"text_bytes", f.text_bytes},
@@ -88,10 +99,11 @@ inline bool same(const usage_facts& a, const usage_facts& b) {
     const auto all = [](const usage_facts& f) {
         return std::tie(f.provider, f.model, f.finish_reason, f.error_message, f.error_event, f.input_tokens,
                         f.cached_tokens, f.cache_write_tokens, f.cache_write_1h_tokens, f.output_tokens,
-                        f.reasoning_tokens, f.reported_cost_pico, f.cached_flag, f.cached_flag_name, f.stream,
-                        f.text_bytes, f.uncounted_text_bytes, f.contradictory);
+                        f.reasoning_tokens, f.audio_input_tokens, f.image_input_tokens, f.audio_output_tokens,
+                        f.image_output_tokens, f.service_tier, f.reported_cost_pico, f.cached_flag, f.cached_flag_name,
+                        f.stream, f.text_bytes, f.uncounted_text_bytes, f.contradictory);
     };
-    return all(a) == all(b);
+    return all(a) == all(b) && a.units == b.units;
 }
 
 struct outcome {

@@ -25,8 +25,35 @@ std::string_view bare_model(std::string_view name) noexcept {
 }
 
 bool is_figure(want kind) noexcept {
-    return kind == want::count || kind == want::output_count || kind == want::pico_usd || kind == want::list_sum;
+    return kind == want::count || kind == want::output_count || kind == want::pico_usd || kind == want::list_sum ||
+           kind == want::list_pick || kind == want::millis;
 }
+
+maybe_count parse_figure(want kind, std::string_view token) noexcept {
+    constexpr std::int64_t nano_per_milli = 1'000'000'000;
+    if (kind == want::pico_usd) return parse_pico(token);
+    if (kind != want::millis) return parse_count(token);
+    const maybe_count pico = parse_pico(token);
+    if (!pico) return std::nullopt;
+    return *pico / nano_per_milli + (*pico % nano_per_milli >= nano_per_milli / 2 ? 1 : 0);
+}
+
+// Adds to what the same list said before, instead of replacing it.
+bool adds_up(want kind) noexcept {
+    return kind == want::list_sum || kind == want::list_match || kind == want::list_count || kind == want::list_pick;
+}
+
+struct tier_word {
+    std::string_view theirs;  // lower case
+    std::string_view tier;
+};
+constexpr auto tier_words = std::to_array<tier_word>({
+    {"batch", "batch"},
+    {"flex", "flex"},
+    {"on_demand_flex", "flex"},
+    {"priority", "priority"},
+    {"on_demand_priority", "priority"},
+});
 
 }  // namespace
 
@@ -78,6 +105,8 @@ findings::findings(usage_facts& facts) : table_(shape_table::get()), facts_(fact
     error_word_.reserve(word_limit);
     maybe_error_.reserve(error_limit);
     status_word_.reserve(word_limit);
+    element_name_.reserve(word_limit);
+    facts_.service_tier.reserve(word_limit);
 }
 
 void findings::begin(int status) noexcept {
@@ -99,6 +128,8 @@ void findings::begin(int status) noexcept {
     any_figure_ = false;
     model_guessed_ = false;
     status_word_.clear();
+    element_name_.clear();
+    element_number_at_ = key_tree::none;
 }
 
 // ---- Documents and events ---------------------------------------------------------------------------------------
@@ -170,7 +201,8 @@ void findings::on_open(node_id at, bool array) noexcept {
     }
     for (const std::uint16_t number : table_.tree().rows(at)) {
         const shape_table::row& row = table_.at(number);
-        if (row.kind == want::scope && scope_ == key_tree::none) {
+        const bool scopes = row.kind == want::scope || (row.kind == want::list_scope && array);
+        if (scopes && scope_ == key_tree::none) {
             scope_ = at;
             staged_count_ = 0;
             is_staged_.reset();
@@ -178,6 +210,9 @@ void findings::on_open(node_id at, bool array) noexcept {
             failed_ = true;
         } else if (row.kind == want::sign) {
             signs_.set(row.shape);
+        } else if (row.kind == want::list_element) {
+            element_name_.clear();
+            element_number_at_ = key_tree::none;
         }
     }
 }
@@ -204,10 +239,25 @@ void findings::take_word(const shape_table::row& row, std::string_view value) no
         case want::count:
         case want::pico_usd:
         case want::list_sum:
+        case want::list_pick:
+        case want::millis:
             facts_.contradictory = true;
             break;
         case want::list_match:
             if (value == row.wish->equals) keep(row, 1);
+            break;
+        case want::list_count:
+            if (!empty) keep(row, 1);
+            break;
+        case want::list_name:
+            assign_valid_utf8(element_name_, value, word_limit);
+            pair_element();
+            break;
+        case want::event_count:
+            if (row.wish->equals.empty() ? !empty : value == row.wish->equals) count_event(row.value);
+            break;
+        case want::tier:
+            take_tier(value);
             break;
         case want::sign:
             if (row.wish->equals.empty() ? !empty : value == row.wish->equals) signs_.set(row.shape);
@@ -258,6 +308,12 @@ void findings::take_type(std::string_view value) noexcept {
     if (value.ends_with(".done")) repeats_ = true;
 }
 
+// The last one told holds: a request asks for "auto" and is told at its end what it got.
+void findings::take_tier(std::string_view value) noexcept {
+    const auto known = std::ranges::find_if(tier_words, [&](const tier_word& w) { return same_word(value, w.theirs); });
+    facts_.service_tier.assign(known == tier_words.end() ? std::string_view{} : known->tier);
+}
+
 void findings::take_finish(std::string_view value) noexcept {
     if (value.empty()) return;
     assign_valid_utf8(facts_.finish_reason, value, word_limit);
@@ -273,14 +329,18 @@ void findings::on_number(node_id at, std::string_view token) noexcept {
             const auto known = static_cast<std::int64_t>(row.wish->names.size());
             if (index) take_finish(*index < known ? row.wish->names[static_cast<std::size_t>(*index)] : token);
         } else if (is_figure(row.kind)) {
-            const maybe_count figure = row.kind == want::pico_usd ? parse_pico(token) : parse_count(token);
-            if (figure) {
-                keep(row, *figure);
-            } else {
+            const maybe_count figure = parse_figure(row.kind, token);
+            if (!figure) {
                 facts_.contradictory = true;
+            } else if (row.kind == want::list_pick) {
+                element_number_ = *figure;
+                element_number_at_ = at;
+            } else {
+                keep(row, *figure);
             }
         }
     }
+    if (element_number_at_ == at) pair_element();
 }
 
 void findings::on_bool(node_id at, bool value) noexcept {
@@ -299,9 +359,24 @@ void findings::on_bool(node_id at, bool value) noexcept {
 
 // ---- Numbers ----------------------------------------------------------------------------------------------------
 
+// Both the name and the number of a list's element are known: it counts where its name is asked for.
+void findings::pair_element() noexcept {
+    if (element_number_at_ == key_tree::none || element_name_.empty()) return;
+    for (const std::uint16_t number : table_.tree().rows(element_number_at_)) {
+        const shape_table::row& row = table_.at(number);
+        if (row.kind == want::list_pick && same_word(element_name_, row.wish->equals)) keep(row, element_number_);
+    }
+    element_number_at_ = key_tree::none;
+}
+
+void findings::count_event(std::uint8_t value) noexcept {
+    const std::int64_t before = stamps_[value] == 0 ? 0 : figures_[value];
+    commit(value, before + 1);
+}
+
 void findings::keep(const shape_table::row& row, std::int64_t value) noexcept {
     if (scope_ == key_tree::none) return commit(row.value, value);
-    const bool add = row.kind == want::list_sum || row.kind == want::list_match;
+    const bool add = adds_up(row.kind);
     if (!is_staged_.test(row.value)) {
         is_staged_.set(row.value);
         staged_[staged_count_++] = row.value;

@@ -47,7 +47,10 @@ private:
     void take_model(std::string_view value, bool guess) noexcept;
     void take_type(std::string_view value) noexcept;
     void take_finish(std::string_view value) noexcept;
+    void take_tier(std::string_view value) noexcept;
+    void pair_element() noexcept;
     void keep(const shape_table::row& row, std::int64_t value) noexcept;
+    void count_event(std::uint8_t value) noexcept;
     void commit(std::uint8_t value, std::int64_t figure) noexcept;
     void close_scope() noexcept;
     void begin_document() noexcept;
@@ -79,6 +82,10 @@ private:
     std::array<std::int64_t, max_values> staged_figures_;
     std::array<std::int64_t, max_values> figures_;
     std::array<std::uint64_t, max_values> stamps_;  // 0 = never; else 2 * document, + 1 when not below another key
+    // Of the open list element that pairs a name with a number, in whichever order they come.
+    std::string element_name_;
+    node_id element_number_at_ = key_tree::none;
+    std::int64_t element_number_ = 0;
     std::bitset<max_shapes> signs_;
     bool any_figure_ = false;
     bool model_guessed_ = false;

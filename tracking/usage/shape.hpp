@@ -19,7 +19,14 @@ enum class want : std::uint8_t {
     truth,         // a boolean as 0 or 1
     list_sum,      // an integer of each element of a list inside a scope: their sum
     list_match,    // how many elements of such a list have the text `equals`
+    list_count,    // how many elements of such a list have a text there, whatever it is
+    list_element,  // an element of such a list that pairs a name with a number:
+    list_name,     // its name,
+    list_pick,     // its number: the sum of those whose name is `equals`
+    event_count,   // how often in all documents the text `equals` is found there, or any when that is empty
+    millis,        // a decimal figure in seconds, kept in ms
     scope,         // an object whose numbers count only once it is complete: half of a usage object is no usage
+    list_scope,    // the same, when it is an array
     // What generation produced.
     text,    // a string
     args,    // a tool call's arguments: a string, or an object or array as written
@@ -29,6 +36,7 @@ enum class want : std::uint8_t {
     model_guess,  // the same, believed when nothing better is found
     finish,       // why generation ended; a number is an index into `names`
     status,       // the state of a run, for shapes that report one
+    tier,         // the service tier under which it was served
     type,         // what kind of event the document is
     // Errors.
     error,        // a non-empty string, a non-empty object or array, or true says that the run failed
@@ -49,7 +57,7 @@ struct wanted {
     std::span<const std::string_view> names = {};
 };
 
-inline constexpr std::size_t slots_per_shape = 24;
+inline constexpr std::size_t slots_per_shape = 32;
 
 // A shape's view of what was found; slots are those of its own table.
 class found_values {

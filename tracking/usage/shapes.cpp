@@ -11,15 +11,17 @@ namespace tracking::usage {
 namespace {
 
 // A provider is one file in providers/ and one line here.
-constexpr std::array<const shape*, 8> shapes{
-    &providers::common, &providers::openai_chat, &providers::anthropic, &providers::openai_responses,
-    &providers::gemini, &providers::cohere,      &providers::ollama,    &providers::app,
+constexpr std::array<const shape*, 9> shapes{
+    &providers::common,           &providers::openai_chat, &providers::anthropic,
+    &providers::openai_responses, &providers::gemini,      &providers::cohere,
+    &providers::ollama,           &providers::app,         &providers::units,
 };
 static_assert(shapes.size() <= max_shapes);
 
 bool has_slot(want kind) noexcept {
     return kind == want::count || kind == want::output_count || kind == want::pico_usd || kind == want::truth ||
-           kind == want::list_sum || kind == want::list_match;
+           kind == want::list_sum || kind == want::list_match || kind == want::list_count || kind == want::list_pick ||
+           kind == want::event_count || kind == want::millis;
 }
 
 std::uint8_t interests_of(const wanted& wish) noexcept {
@@ -28,11 +30,15 @@ std::uint8_t interests_of(const wanted& wish) noexcept {
         case want::output_count:
         case want::pico_usd:
         case want::list_sum:
+        case want::list_pick:
+        case want::millis:
             return interest::scalar | interest::word;  // a number sent as a string is nonsense: noticed
         case want::truth:
         case want::cached_flag:
             return interest::scalar;
         case want::scope:
+        case want::list_scope:
+        case want::list_element:
             return interest::open;
         case want::text:
             return interest::text;
@@ -77,7 +83,7 @@ shape_table::shape_table() {
 void shape_table::add(std::uint8_t shape, const wanted& wish) {
     row made{wish.kind, shape, no_value, &wish};
     if (has_slot(wish.kind)) {
-        made.value = value_of(wish.path);
+        made.value = value_of(wish);
         values_[shape][wish.slot] = made.value;
         if (wish.kind == want::output_count) output_.set(made.value);
     }
@@ -91,11 +97,14 @@ void shape_table::add(std::uint8_t shape, const wanted& wish) {
     rows_.push_back(made);
 }
 
-std::uint8_t shape_table::value_of(std::string_view path) {
-    const auto found = std::ranges::find(value_paths_, path);
+// Wishes for the same are kept in one place; those of one event's different names too, since they share a slot.
+std::uint8_t shape_table::value_of(const wanted& wish) {
+    const bool picks = wish.kind == want::list_match || wish.kind == want::list_pick;
+    const std::pair key(wish.path, picks ? wish.equals : std::string_view{});
+    const auto found = std::ranges::find(value_paths_, key);
     if (found != value_paths_.end()) return static_cast<std::uint8_t>(found - value_paths_.begin());
     if (value_paths_.size() == max_values) std::terminate();  // the tables in providers/ outgrew max_values
-    value_paths_.push_back(path);
+    value_paths_.push_back(key);
     return static_cast<std::uint8_t>(value_paths_.size() - 1);
 }
 

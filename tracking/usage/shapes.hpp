@@ -6,6 +6,7 @@
 #include <bitset>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tracking/usage/key_tree.hpp"
@@ -14,7 +15,7 @@
 namespace tracking::usage {
 
 inline constexpr std::size_t max_shapes = 16;
-inline constexpr std::size_t max_values = 64;  // distinct paths whose numbers are kept
+inline constexpr std::size_t max_values = 128;  // distinct paths whose numbers are kept
 inline constexpr std::uint8_t no_value = 255;
 
 class shape_table {
@@ -39,11 +40,11 @@ public:
 private:
     shape_table();
     void add(std::uint8_t shape, const wanted& wish);
-    std::uint8_t value_of(std::string_view path);
+    std::uint8_t value_of(const wanted& wish);
 
     key_tree tree_;
     std::vector<row> rows_;
-    std::vector<std::string_view> value_paths_;
+    std::vector<std::pair<std::string_view, std::string_view>> value_paths_;  // with the text that is asked for
     std::array<std::array<std::uint8_t, slots_per_shape>, max_shapes> values_{};
     std::bitset<max_values> output_;
 };

@@ -9,7 +9,18 @@ namespace tracking::usage::providers {
 
 namespace {
 
-enum slot : std::uint8_t { prompt, tool_prompt, candidates, response, thoughts, cached };
+enum slot : std::uint8_t {
+    prompt,
+    tool_prompt,
+    candidates,
+    response,
+    thoughts,
+    cached,
+    audio_in,
+    image_in,
+    audio_out,
+    image_out
+};
 
 // FinishReason where enums are sent as numbers; from 6 on the two APIs number differently.
 constexpr std::array<std::string_view, 6> finish_names{
@@ -38,6 +49,14 @@ constexpr auto keys = std::to_array<wanted>({
     {"?.usageMetadata.responseTokenCount", want::output_count, response},
     {"?.usageMetadata.thoughtsTokenCount", want::count, thoughts},
     {"?.usageMetadata.cachedContentTokenCount", want::count, cached},
+    {"?.usageMetadata.promptTokensDetails[]", want::list_element},
+    {"?.usageMetadata.promptTokensDetails[].modality", want::list_name},
+    {"?.usageMetadata.promptTokensDetails[].tokenCount", want::list_pick, audio_in, "AUDIO"},
+    {"?.usageMetadata.promptTokensDetails[].tokenCount", want::list_pick, image_in, "IMAGE"},
+    {"?.usageMetadata.candidatesTokensDetails[]", want::list_element},
+    {"?.usageMetadata.candidatesTokensDetails[].modality", want::list_name},
+    {"?.usageMetadata.candidatesTokensDetails[].tokenCount", want::list_pick, audio_out, "AUDIO"},
+    {"?.usageMetadata.candidatesTokensDetails[].tokenCount", want::list_pick, image_out, "IMAGE"},
 });
 
 bool has_usage(const found_values& found) noexcept {
@@ -49,6 +68,10 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
     facts.output_tokens = plus(first_of(found.count(candidates), found.count(response)), found.count(thoughts));
     facts.cached_tokens = found.count(cached);
     facts.reasoning_tokens = found.count(thoughts);
+    facts.audio_input_tokens = found.count(audio_in);
+    facts.image_input_tokens = found.count(image_in);
+    facts.audio_output_tokens = found.count(audio_out);
+    facts.image_output_tokens = found.count(image_out);
 }
 
 }  // namespace

@@ -22,7 +22,11 @@ enum slot : std::uint8_t {
     reasoning_plain,
     audio_seconds,
     input,
-    output
+    output,
+    audio_in,
+    image_in,
+    audio_out,
+    image_out
 };
 
 constexpr auto keys = std::to_array<wanted>({
@@ -70,6 +74,10 @@ constexpr auto keys = std::to_array<wanted>({
     {"?.usage.cache_creation_input_tokens", want::count, written_other},
     {"?.usage.completion_tokens_details.reasoning_tokens", want::count, reasoning},
     {"?.usage.reasoning_tokens", want::count, reasoning_plain},
+    {"?.usage.prompt_tokens_details.audio_tokens", want::count, audio_in},
+    {"?.usage.prompt_tokens_details.image_tokens", want::count, image_in},
+    {"?.usage.completion_tokens_details.audio_tokens", want::count, audio_out},
+    {"?.usage.completion_tokens_details.image_tokens", want::count, image_out},
     {"?.usage.prompt_audio_seconds", want::count, audio_seconds},
     {"?.usage.input_tokens", want::count, input},
     {"?.usage.output_tokens", want::output_count, output},
@@ -95,6 +103,10 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
                                    first_of(found.count(cached_moonshot), found.count(cached_other)));
     facts.cache_write_tokens = first_of(found.count(written), found.count(written_other));
     facts.reasoning_tokens = first_of(found.count(reasoning), found.count(reasoning_plain));
+    facts.audio_input_tokens = found.count(audio_in);
+    facts.image_input_tokens = found.count(image_in);
+    facts.audio_output_tokens = found.count(audio_out);
+    facts.image_output_tokens = found.count(image_out);
     if (!facts.input_tokens && !facts.output_tokens)
         facts.input_tokens = sum;  // embeddings, rerank: all of it is input
     if (!facts.output_tokens && sum && sum == facts.input_tokens) facts.output_tokens = 0;
@@ -104,6 +116,7 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
     // Mistral states audio input in seconds and leaves its tokens out of prompt_tokens, but not out of the total.
     const maybe_count parts = plus(facts.input_tokens, facts.output_tokens);
     if (found.count(audio_seconds) && sum && facts.output_tokens && parts < sum) {
+        facts.audio_input_tokens = *sum - *parts;
         facts.input_tokens = *sum - *facts.output_tokens;
     }
 }

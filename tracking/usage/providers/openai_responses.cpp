@@ -8,7 +8,19 @@ namespace tracking::usage::providers {
 
 namespace {
 
-enum slot : std::uint8_t { input, output, cached, written, reasoning };
+enum slot : std::uint8_t {
+    input,
+    output,
+    cached,
+    written,
+    reasoning,
+    audio_in,
+    image_in,
+    audio_in_detail,
+    image_in_detail,
+    audio_out,
+    image_out
+};
 
 constexpr auto keys = std::to_array<wanted>({
     {"object", want::sign, 0, "response"},
@@ -34,6 +46,12 @@ constexpr auto keys = std::to_array<wanted>({
     {"?.usage.input_tokens_details.cached_tokens", want::count, cached},
     {"?.usage.input_tokens_details.cache_write_tokens", want::count, written},
     {"?.usage.output_tokens_details.reasoning_tokens", want::count, reasoning},
+    {"?.usage.input_tokens_details.audio_tokens", want::count, audio_in},
+    {"?.usage.input_tokens_details.image_tokens", want::count, image_in},
+    {"?.usage.input_token_details.audio_tokens", want::count, audio_in_detail},  // transcriptions
+    {"?.usage.input_token_details.image_tokens", want::count, image_in_detail},
+    {"?.usage.output_tokens_details.audio_tokens", want::count, audio_out},
+    {"?.usage.output_tokens_details.image_tokens", want::count, image_out},
 });
 
 bool has_usage(const found_values& found) noexcept { return found.count(input) || found.count(output); }
@@ -44,6 +62,10 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
     facts.cached_tokens = found.count(cached);
     facts.cache_write_tokens = found.count(written);
     facts.reasoning_tokens = found.count(reasoning);
+    facts.audio_input_tokens = first_of(found.count(audio_in), found.count(audio_in_detail));
+    facts.image_input_tokens = first_of(found.count(image_in), found.count(image_in_detail));
+    facts.audio_output_tokens = found.count(audio_out);
+    facts.image_output_tokens = found.count(image_out);
 }
 
 void complete(const found_values& found, usage_facts& facts) noexcept {

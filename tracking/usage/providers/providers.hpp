@@ -12,6 +12,7 @@ extern const shape anthropic;         // messages
 extern const shape gemini;            // generateContent, of the Gemini API and of Vertex AI
 extern const shape cohere;            // chat v1 and v2
 extern const shape ollama;            // /api/chat, /api/generate
+extern const shape units;             // what is billed beside tokens, service tiers
 extern const shape app;               // an application's own JSON with usage in camelCase (Vercel AI SDK, Bedrock)
 
 }  // namespace tracking::usage::providers
