@@ -108,6 +108,12 @@ public:
         for (; count < most && at_ < of_->entries.size(); ++count) into.push_back(of_->entries[at_++]);
         return count;
     }
+    std::uint64_t pass(std::size_t most) override {
+        const std::size_t end = std::min(at_ + most, of_->entries.size());
+        if (end == at_) return 0;
+        at_ = end;
+        return of_->entries[end - 1].sequence;
+    }
     void seek(std::uint64_t sequence) override {
         const auto behind = std::find_if(of_->entries.begin(), of_->entries.end(),
                                          [&](const auto& entry) { return entry.sequence > sequence; });

@@ -101,6 +101,20 @@ TEST(Journal, AReaderGoesOnWhereItStopped) {
     EXPECT_EQ(numbers(all), from_to<std::int64_t>(1, 11));
 }
 
+TEST(Journal, RecordsCanBePassedUnread) {
+    const temp_folder folder;
+    const auto opened = open(options_for(folder.path()));
+    const auto reader = opened->read(opened->journals()[0]);
+    EXPECT_EQ(reader->pass(10), 0U);
+    for (std::int64_t n = 1; n <= 10; ++n) one_request(*opened, n);
+    EXPECT_EQ(reader->pass(4), 4U);
+    std::vector<journal::entry> all;
+    EXPECT_EQ(reader->read(2, all), 2U);
+    EXPECT_EQ(numbers(all), from_to<std::int64_t>(5, 6));
+    EXPECT_EQ(reader->pass(100), 10U);
+    EXPECT_EQ(reader->pass(100), 0U);
+}
+
 TEST(Journal, RollsOverSegmentsWithAndWithoutControlsHelp) {
     for (const bool maintained : {true, false}) {
         const temp_folder folder;

@@ -1,8 +1,20 @@
 #include "tracking/journal/cursor.hpp"
 
 namespace tracking::journal {
+namespace {
 
-std::size_t cursor::read(std::size_t most, std::vector<entry>& into) {
+// false = the payload is no record.
+bool append(std::vector<entry>& into, std::uint64_t sequence, std::span<const char> payload) {
+    entry& next = into.emplace_back();
+    next.sequence = sequence;
+    if (decode(payload, next.what)) return true;
+    into.pop_back();
+    return false;
+}
+
+}  // namespace
+
+std::size_t cursor::go_on(std::size_t most, std::vector<entry>* into) {
     std::size_t count = 0;
     while (count < most) {
         if (at_) count += read_segment(most - count, into);
@@ -30,7 +42,7 @@ bool cursor::enter_next() {
     return true;
 }
 
-std::size_t cursor::read_segment(std::size_t most, std::vector<entry>& into) {
+std::size_t cursor::read_segment(std::size_t most, std::vector<entry>* into) {
     if (!view_.data) return 0;
     const image bytes = view_.what(*at_);
     std::size_t count = 0;
@@ -40,15 +52,10 @@ std::size_t cursor::read_segment(std::size_t most, std::vector<entry>& into) {
         offset_ = seen.next;
         if (seen.kind == sight::frame && seen.what.kind == frame_kind::begin) continue;
         if (seen.kind == sight::frame && seen.what.sequence <= behind_) continue;
-        if (seen.kind == sight::frame) {
-            entry& next = into.emplace_back();
-            next.sequence = seen.what.sequence;
-            if (decode(seen.what.payload, next.what)) {
-                behind_ = next.sequence;
-                ++count;
-                continue;
-            }
-            into.pop_back();
+        if (seen.kind == sight::frame && (into == nullptr || append(*into, seen.what.sequence, seen.what.payload))) {
+            behind_ = seen.what.sequence;
+            ++count;
+            continue;
         }
         chain_->note_damage(*at_, here);
         if (seen.kind == sight::cut || seen.kind == sight::nothing || seen.kind == sight::end) offset_ = bytes.limit;
@@ -56,23 +63,21 @@ std::size_t cursor::read_segment(std::size_t most, std::vector<entry>& into) {
     return count;
 }
 
-std::size_t cursor::read_interrupted(std::size_t most, std::vector<entry>& into) {
+std::size_t cursor::read_interrupted(std::size_t most, std::vector<entry>* into) {
     const chain::tail& tail = chain_->dead_tail();
     std::size_t count = 0;
     while (count < most && interrupted_ < tail.interrupted.size()) {
         const std::string& payload = tail.interrupted[interrupted_++];
         const std::uint64_t sequence = tail.last_sequence + interrupted_;
         if (sequence <= behind_) continue;
-        entry& next = into.emplace_back();
-        next.sequence = sequence;
-        if (!decode(payload, next.what)) {
-            into.pop_back();
-            continue;
+        if (into != nullptr) {
+            if (!append(*into, sequence, payload)) continue;
+            record& cut_off = into->back().what;
+            cut_off.result = outcome::interrupted;
+            cut_off.success = false;
+            cut_off.status = 0;
+            cut_off.duration_us.reset();
         }
-        next.what.result = outcome::interrupted;
-        next.what.success = false;
-        next.what.status = 0;
-        next.what.duration_us.reset();
         behind_ = sequence;
         ++count;
     }

@@ -15,13 +15,16 @@ public:
     explicit cursor(std::shared_ptr<chain> over) : chain_(std::move(over)) {}
 
     const journal_id& id() const override { return chain_->id(); }
-    std::size_t read(std::size_t most, std::vector<entry>& into) override;
+    std::size_t read(std::size_t most, std::vector<entry>& into) override { return go_on(most, &into); }
+    std::uint64_t pass(std::size_t most) override { return go_on(most, nullptr) > 0 ? behind_ : 0; }
     void seek(std::uint64_t sequence) override;
 
 private:
+    // `into` null = the records are passed only.
+    std::size_t go_on(std::size_t most, std::vector<entry>* into);
     bool enter_next();
-    std::size_t read_segment(std::size_t most, std::vector<entry>& into);
-    std::size_t read_interrupted(std::size_t most, std::vector<entry>& into);
+    std::size_t read_segment(std::size_t most, std::vector<entry>* into);
+    std::size_t read_interrupted(std::size_t most, std::vector<entry>* into);
 
     const std::shared_ptr<chain> chain_;
     std::shared_ptr<segment> at_;

@@ -50,6 +50,9 @@ public:
     // journal of a dead process reads as its end, followed by its begun but never ended requests (outcome=interrupted),
     // in the same order and with the same sequences however often it is read.
     virtual std::size_t read(std::size_t most, std::vector<entry>& into) = 0;
+    // The same without making records of them: moves on past up to `most` and returns the sequence of the last one
+    // that was passed; 0 = there was none.
+    virtual std::uint64_t pass(std::size_t most) = 0;
     // Back to just behind `sequence` (0 = the beginning), as far as segments are still kept.
     virtual void seek(std::uint64_t sequence) = 0;
 };

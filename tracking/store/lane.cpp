@@ -80,9 +80,7 @@ void lane::look_ahead(std::size_t most) {
         if (!ahead_) return;
         ahead_->seek(std::max(seen_, position_));
     }
-    ahead_of_.clear();
-    if (ahead_->read(most, ahead_of_) > 0) seen_ = std::max(seen_, ahead_of_.back().sequence);
-    ahead_of_.clear();
+    seen_ = std::max(seen_, ahead_->pass(most));
 }
 
 }  // namespace tracking::store

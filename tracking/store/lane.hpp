@@ -52,7 +52,7 @@ private:
     bool own_;
     std::unique_ptr<journal::reader> reader_, ahead_;
     std::uint64_t position_ = 0, seen_ = 0;
-    std::vector<journal::entry> waiting_, ahead_of_;
+    std::vector<journal::entry> waiting_;
     batch batch_;
     instant since_{};
     bool ended_ = false, gap_noted_ = false;
