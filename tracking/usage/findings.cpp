@@ -125,7 +125,7 @@ void findings::begin(int status) noexcept {
     scope_ = key_tree::none;
     std::fill_n(stamps_.begin(), table_.value_count(), 0);
     signs_.reset();
-    any_figure_ = false;
+    has_figure_.reset();
     model_guessed_ = false;
     status_word_.clear();
     element_name_.clear();
@@ -393,7 +393,7 @@ void findings::commit(std::uint8_t value, std::int64_t figure) noexcept {
     if (stamp < stamps_[value]) return;
     stamps_[value] = std::max<std::uint64_t>(stamp, 1);
     figures_[value] = figure;
-    any_figure_ = true;
+    has_figure_ |= table_.wanted_by(value);
     counted_ = counted_ || table_.counts_output(value);
 }
 
@@ -409,7 +409,7 @@ void findings::conclude() noexcept {
     const auto shapes = all_shapes();
     take_usage();
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-        const bool speaks = signs_.test(i) || shapes[i]->provider.empty();
+        const bool speaks = signs_.test(i) || (shapes[i]->provider.empty() && has_figure_.test(i));
         if (speaks && shapes[i]->complete != nullptr) shapes[i]->complete(view(*this, i), facts_);
         if (signs_.test(i) && facts_.provider.empty()) facts_.provider.assign(shapes[i]->provider);
     }
@@ -417,11 +417,11 @@ void findings::conclude() noexcept {
 
 // The usage of a shape whose signs were seen; else of the first that finds its counts.
 void findings::take_usage() noexcept {
-    if (!any_figure_) return;
+    if (has_figure_.none()) return;
     const auto shapes = all_shapes();
     for (const bool need_sign : {true, false}) {
         for (std::size_t i = 0; i < shapes.size(); ++i) {
-            if (shapes[i]->has_usage == nullptr || (need_sign && !signs_.test(i))) continue;
+            if (shapes[i]->has_usage == nullptr || !has_figure_.test(i) || (need_sign && !signs_.test(i))) continue;
             const view found(*this, i);
             if (shapes[i]->has_usage(found)) return shapes[i]->usage(found, facts_);
         }

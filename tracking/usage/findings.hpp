@@ -87,7 +87,7 @@ private:
     node_id element_number_at_ = key_tree::none;
     std::int64_t element_number_ = 0;
     std::bitset<max_shapes> signs_;
-    bool any_figure_ = false;
+    std::bitset<max_shapes> has_figure_;
     bool model_guessed_ = false;
     std::string status_word_;
 };

@@ -75,7 +75,7 @@ struct shape {
     bool (*has_usage)(const found_values&) noexcept = nullptr;
     // Fills the token counts from its own; called for the one shape whose usage it is.
     void (*usage)(const found_values&, usage_facts&) noexcept = nullptr;
-    // Called when one of its signs was seen, or always for a shape without provider.
+    // Called when one of its signs was seen; for a shape without provider, when one of its numbers was found.
     void (*complete)(const found_values&, usage_facts&) noexcept = nullptr;
 };
 

@@ -85,6 +85,7 @@ void shape_table::add(std::uint8_t shape, const wanted& wish) {
     if (has_slot(wish.kind)) {
         made.value = value_of(wish);
         values_[shape][wish.slot] = made.value;
+        wanted_by_[made.value].set(shape);
         if (wish.kind == want::output_count) output_.set(made.value);
     }
     // Two shapes may want the same; it is kept and counted once.

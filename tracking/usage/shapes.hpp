@@ -35,6 +35,8 @@ public:
     std::uint8_t value(std::size_t shape, std::uint8_t slot) const noexcept { return values_[shape][slot]; }
     // Whether a number says how much was generated.
     bool counts_output(std::uint8_t value) const noexcept { return output_.test(value); }
+    // The shapes that want this number.
+    const std::bitset<max_shapes>& wanted_by(std::uint8_t value) const noexcept { return wanted_by_[value]; }
     std::size_t value_count() const noexcept { return value_paths_.size(); }
 
 private:
@@ -46,6 +48,7 @@ private:
     std::vector<row> rows_;
     std::vector<std::pair<std::string_view, std::string_view>> value_paths_;  // with the text that is asked for
     std::array<std::array<std::uint8_t, slots_per_shape>, max_shapes> values_{};
+    std::array<std::bitset<max_shapes>, max_values> wanted_by_{};
     std::bitset<max_values> output_;
 };
 
