@@ -50,6 +50,7 @@ void write_typed(json_writer& json, field_type type, const std::string& text) {
             return;
         case field_type::usd:
         case field_type::millis:
+        case field_type::seconds:
             if (is_plain_decimal(text)) {
                 json.decimal(text);
             } else {

@@ -98,9 +98,10 @@ struct identity_settings {
     bool operator==(const identity_settings&) const = default;
 };
 
-// Prices of an override, in pico-USD per token (the file says USD per 1M tokens: 1 USD/1M = 1'000'000 pico-USD).
+// Prices of an override, in pico-USD per token (the file says USD per 1M tokens: 1 USD/1M = 1'000'000 pico-USD) or
+// per unit (the file says USD).
 struct price_override {
-    std::map<std::string, std::int64_t> pico;  // "in", "out", "cache_read", "cache_write", "reasoning", ...
+    std::map<std::string, std::int64_t> pico;  // "in", "out", "cache_read", ..., "audio_second", "image", "page", ...
 
     bool operator==(const price_override&) const = default;
 };

@@ -37,41 +37,63 @@ std::vector<member> members_of(const value& from, const context& at) {
     return {};
 }
 
-// The prices of an override by their names in the file, and what the catalogue calls them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> price_names{
-    {{"input", "in"},
-     {"output", "out"},
-     {"cached", "cache_read"},
-     {"cache_read", "cache_read"},
-     {"cache_write", "cache_write"},
-     {"cache_write_1h", "cache_write_1h"},
-     {"reasoning", "reasoning"},
-     {"audio_input", "audio_in"},
-     {"audio_output", "audio_out"}}};
+// A price of an override by its name in the file, and what the prices of tracking/price_table.hpp call it. Tokens are
+// priced by the million, which makes 1 USD 10^6 pico-USD a token; all else by the piece: 10^12.
+struct price_name {
+    std::string_view key, rate;
+    int pico_places = 6;
+};
+constexpr int per_unit = 12;
+constexpr std::array price_names{price_name{"input", "in"},
+                                 price_name{"output", "out"},
+                                 price_name{"cached", "cache_read"},
+                                 price_name{"cache_read", "cache_read"},
+                                 price_name{"cache_write", "cache_write"},
+                                 price_name{"cache_write_1h", "cache_write_1h"},
+                                 price_name{"reasoning", "reasoning"},
+                                 price_name{"audio_input", "audio_in"},
+                                 price_name{"audio_output", "audio_out"},
+                                 price_name{"audio_cached", "audio_cache_read"},
+                                 price_name{"audio_cache_write", "audio_cache_write"},
+                                 price_name{"image_input", "image_tok_in"},
+                                 price_name{"image_output", "image_tok_out"},
+                                 price_name{"per_audio_second", "audio_second", per_unit},
+                                 price_name{"per_image", "image", per_unit},
+                                 price_name{"per_page", "page", per_unit},
+                                 price_name{"per_search_unit", "search_unit", per_unit},
+                                 price_name{"per_web_search", "web_search", per_unit},
+                                 price_name{"per_character", "character", per_unit},
+                                 price_name{"per_request", "request", per_unit}};
 
-// 1 USD per 1M tokens is 10^6 pico-USD per token; a thousand dollars a token is beyond any price list.
-constexpr int pico_places = 6;
+// A thousand dollars a token or unit is beyond any price list.
 constexpr std::int64_t most_pico = 1'000'000'000'000'000;
+
+const price_name* find_price(const member& price, const context& at) {
+    const auto* known = std::find_if(price_names.begin(), price_names.end(),
+                                     [&](const price_name& name) { return name.key == price.key; });
+    if (known != price_names.end()) return known;
+    std::vector<std::string_view> names;
+    names.reserve(price_names.size());
+    for (const price_name& name : price_names) names.push_back(name.key);
+    at.below(price.key).fail(price.at,
+                             "unknown price; did you mean " + std::string(nearest_key(price.key, names)) + "?");
+    return nullptr;
+}
 
 price_override read_price_override(const value& from, const context& at) {
     price_override made;
+    bool by_unit = false;
     for (const member& price : members_of(from, at)) {
-        const auto* known = std::find_if(price_names.begin(), price_names.end(),
-                                         [&](const auto& name) { return name.first == price.key; });
-        if (known == price_names.end()) {
-            std::vector<std::string_view> names;
-            names.reserve(price_names.size());
-            for (const auto& name : price_names) names.push_back(name.first);
-            at.below(price.key).fail(price.at,
-                                     "unknown price; did you mean " + std::string(nearest_key(price.key, names)) + "?");
-            continue;
-        }
+        const price_name* known = find_price(price, at);
+        if (!known) continue;
         std::int64_t pico = 0;
-        read_decimal(price.what, pico, at.below(price.key), pico_places, most_pico);
-        if (!made.pico.emplace(known->second, pico).second)
+        read_decimal(price.what, pico, at.below(price.key), known->pico_places, most_pico);
+        if (!made.pico.emplace(known->rate, pico).second)
             at.below(price.key).fail(price.at, "cached and cache_read are the same price; write it once");
+        by_unit = by_unit || known->pico_places == per_unit;
     }
-    if (!made.pico.contains("in")) at.fail(from.at, "an override needs at least input = USD per 1M tokens");
+    if (!made.pico.contains("in") && !by_unit)
+        at.fail(from.at, "an override needs at least input = USD per 1M tokens, or a price per unit");
     return made;
 }
 

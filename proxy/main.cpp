@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "conf/values.hpp"
 #include "demo/service.hpp"
 #include "demo/traffic.hpp"
 #include "proxy/control.hpp"
@@ -67,10 +68,20 @@ int verify(const serve_flags& flags) {
 
 struct price_flags {
     std::string file;
+    std::string audio_seconds;  // with up to 3 places
     tracking::price_question question;
 };
 
-int price(const price_flags& flags) {
+int price(price_flags& flags) {
+    if (!flags.audio_seconds.empty()) {
+        const auto ms = conf::parse_decimal(flags.audio_seconds, 3);
+        if (!std::holds_alternative<std::int64_t>(ms)) {
+            std::cerr << "aimeter price: --audio-seconds: '" << flags.audio_seconds
+                      << "' is not seconds, such as 12.5\n";
+            return exit_usage;
+        }
+        flags.question.units.audio_ms = std::get<std::int64_t>(ms);
+    }
     serve_flags file_only;
     file_only.file = flags.file;
     const auto settings = load(file_only);
@@ -113,6 +124,34 @@ void add_config(CLI::App& command, serve_flags& flags) {
     command.add_option("--data", flags.data, "folder of journal, embedded Redis and admin token");
 }
 
+// What a request used, class by class; at least one of them is needed.
+void add_usage(CLI::App& command, price_flags& flags) {
+    CLI::App& used = *command.add_option_group("used", "what the request used")->require_option(1, 0);
+    auto& counts = flags.question.counts;
+    auto& units = flags.question.units;
+    const auto count = [&used](const char* name, auto& into, const char* what) {
+        return used.add_option(name, into, what)->check(CLI::NonNegativeNumber);
+    };
+    count("--input", counts.input, "prompt tokens, all parts of them included");
+    count("--output", counts.output, "generated tokens, all parts of them included");
+    count("--cached", counts.cached, "prompt tokens served by the provider's cache");
+    count("--cache-write", counts.cache_write, "prompt tokens stored in the provider's cache, for any time");
+    count("--cache-write-1h", counts.cache_write_1h, "of them, those stored for an hour");
+    count("--reasoning", counts.reasoning, "generated tokens that are reasoning");
+    count("--audio-input", counts.audio_input, "prompt tokens that are audio");
+    count("--audio-output", counts.audio_output, "generated tokens that are audio");
+    count("--image-input", counts.image_input, "prompt tokens that are images");
+    count("--image-output", counts.image_output, "generated tokens that are images");
+    count("--images", units.images, "images generated");
+    count("--pages", units.pages, "pages read");
+    count("--search-units", units.search_units, "search units of reranking");
+    count("--searches", units.web_searches, "web searches made for the answer");
+    count("--characters", units.characters, "characters of text spoken");
+    used.add_option("--audio-seconds", flags.audio_seconds, "seconds of audio heard or spoken, to the millisecond");
+    command.add_option("--service-tier", flags.question.service_tier, "standard, batch, priority or flex")
+        ->check(CLI::IsMember({"standard", "batch", "priority", "flex"}));
+}
+
 void log_to_stderr() {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("aimeter"));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z [%l] %v");
@@ -144,15 +183,8 @@ int main(int argc, char** argv) {
 
     price_flags priced;
     CLI::App* price_command = app.add_subcommand("price", "what the catalogue says a request costs, and why");
+    add_usage(*price_command, priced);
     price_command->add_option("model", priced.question.model, "model id")->required();
-    price_command->add_option("--input", priced.question.counts.input, "prompt tokens, cached ones included")
-        ->required()
-        ->check(CLI::NonNegativeNumber);
-    price_command->add_option("--output", priced.question.counts.output, "generated tokens, reasoning included")
-        ->required()
-        ->check(CLI::NonNegativeNumber);
-    price_command->add_option("--cached", priced.question.counts.cached, "prompt tokens served by the provider's cache")
-        ->check(CLI::NonNegativeNumber);
     price_command->add_option("--provider", priced.question.provider, "look under this provider's ids first");
     price_command->add_option("-c,--config", priced.file, "configuration file (TOML)")->check(CLI::ExistingFile);
     price_command->callback([&] { result = price(priced); });

@@ -235,9 +235,10 @@ void meter::take_outcome(const exchange_end& how, const tracking::usage::usage_f
 }
 
 std::optional<tracking::price_quote> meter::quote(const tracking::token_counts& counts) const {
-    auto found = rules_->prices->price(record_.provider, record_.ai_model, counts, !provider_.empty());
+    const tracking::billed_usage usage{.tokens = counts};
+    auto found = rules_->prices->price(record_.provider, record_.ai_model, usage, !provider_.empty());
     if (!found && !record_.requested_model.empty() && record_.requested_model != record_.ai_model)
-        found = rules_->prices->price(record_.provider, record_.requested_model, counts, !provider_.empty());
+        found = rules_->prices->price(record_.provider, record_.requested_model, usage, !provider_.empty());
     return found;
 }
 

@@ -31,7 +31,9 @@ bool is_written_date(std::string_view text) {
 
 // The name without its last affix; empty when there is none.
 std::string_view without_suffix(std::string_view name) {
-    for (const std::string_view word : {"-latest", ":latest", "@latest"})
+    // A router's variant that costs what the model costs; ":free" does not.
+    for (const std::string_view word :
+         {"-latest", ":latest", "@latest", ":beta", ":nitro", ":floor", ":exacto", ":extended", ":thinking", ":online"})
         if (name.ends_with(word)) return name.substr(0, name.size() - word.size());
     if (name.size() > 11 && name[name.size() - 11] == '-' && is_written_date(name.substr(name.size() - 10)))
         return name.substr(0, name.size() - 11);
@@ -129,9 +131,9 @@ std::string_view id_prefix(std::string_view provider) {
 }
 
 std::span<const std::string_view> maker_prefixes() {
-    static constexpr std::array<std::string_view, 13> makers{
+    static constexpr std::array<std::string_view, 14> makers{
         "gemini",   "openai", "anthropic",  "mistral",   "xai",     "deepseek", "cohere",
-        "moonshot", "voyage", "perplexity", "dashscope", "minimax", "zai"};
+        "moonshot", "voyage", "perplexity", "dashscope", "minimax", "zai",      "openrouter"};
     return makers;
 }
 

@@ -26,7 +26,8 @@ private:
 // The prefix of a provider's ids: "together" -> "together_ai"; most are called like their provider.
 std::string_view id_prefix(std::string_view provider);
 
-// Prefixes of those who sell models of their own: an id of theirs is that model, whoever was asked for it.
+// Prefixes of those who sell models of their own: an id of theirs is that model, whoever was asked for it. The last is
+// a router's, which sells all under their makers' names ("anthropic/claude-3.5-sonnet") and at their prices.
 std::span<const std::string_view> maker_prefixes();
 
 }  // namespace tracking

@@ -16,9 +16,10 @@ int run_price(const conf::pricing_settings& settings, const price_question& ques
     const auto& catalogue = *std::get<std::shared_ptr<const price_catalogue>>(loaded);
     const bool direct = !question.provider.empty();
     const std::string& provider = direct ? question.provider : settings.default_provider;
-    const auto quote = catalogue.explain(provider, question.model, question.counts, direct);
+    const billed_usage usage{question.counts, question.units, question.service_tier};
+    const auto quote = catalogue.explain(provider, question.model, usage, direct);
     if (!quote) {
-        err << question.model << ": no price for these tokens in pricing.overrides or the catalogue of "
+        err << question.model << ": no price for all of this in pricing.overrides or the catalogue of "
             << catalogue.as_of() << ", so such a request is recorded without a cost\n";
         err << "the nearest models are:\n";
         for (const std::string& name : catalogue.nearest(question.model, 5)) err << "    " << name << '\n';

@@ -1,10 +1,65 @@
 // Reads conf/model-prices.json into a price_table, event by event: the file is half a megabyte, and of its tree
-// nothing but the token prices is kept.
+// nothing but the prices of what a request can tell is kept.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tracking/price_table.hpp"
 
 namespace tracking {
+namespace {
+
+// A model's prices by unit as the file has them; -1 = absent.
+struct listed_units {
+    std::int64_t second_in = -1, second_out = -1, audio_second_in = -1;
+    std::int64_t image_in = -1, image_out = -1;
+    std::int64_t page = -1, query = -1, character = -1, request = -1;
+    std::int64_t search_low = -1, search_medium = -1, search_high = -1;
+
+    std::int64_t* unit(std::string_view name) {
+        if (name == "second_in") return &second_in;
+        if (name == "second_out") return &second_out;
+        if (name == "audio_second_in") return &audio_second_in;
+        if (name == "image_in") return &image_in;
+        if (name == "image_out") return &image_out;
+        if (name == "page") return &page;
+        if (name == "query") return &query;
+        if (name == "char_in") return &character;
+        if (name == "request") return &request;
+        return nullptr;  // pixels, video, sessions: nothing that a request tells
+    }
+    std::int64_t* search(std::string_view context) {
+        if (context == "low") return &search_low;
+        if (context == "medium") return &search_medium;
+        return context == "high" ? &search_high : nullptr;
+    }
+};
+
+// What the file's names mean depends on what the model does: the seconds of a chat model are those for which it was
+// hired, those of a video model are video.
+unit_card units_of(const listed_units& listed, std::string_view mode, bool has_token_price) {
+    unit_card units;
+    const auto set = [&](unit_rate which, std::initializer_list<std::int64_t> choices) {
+        for (const std::int64_t pico : choices)
+            if (pico >= 0 && !units.has(which)) units.set(which, pico);
+    };
+    set(unit_rate::audio_second, {listed.audio_second_in});
+    // A transcription has one price, under either name; under both, the other is 0 or the same.
+    if (mode == "audio_transcription") set(unit_rate::audio_second, {std::max(listed.second_in, listed.second_out)});
+    if (mode == "audio_speech") set(unit_rate::audio_second, {listed.second_out, listed.second_in});
+    set(unit_rate::image, {listed.image_out});
+    // Of models that only make images, the price per image stands under the input's name.
+    if (!has_token_price && (mode == "image_generation" || mode == "image_edit"))
+        set(unit_rate::image, {listed.image_in});
+    // With a token price it is the same text measured in another way.
+    if (!has_token_price) set(unit_rate::character, {listed.character});
+    set(unit_rate::page, {listed.page});
+    set(unit_rate::search_unit, {listed.query});
+    set(unit_rate::request, {listed.request});
+    set(unit_rate::web_search, {listed.search_medium, listed.search_low, listed.search_high});
+    return units;
+}
+
+}  // namespace
 
 class price_file_reader final : public nlohmann::json_sax<nlohmann::json> {
 public:
@@ -12,7 +67,10 @@ public:
     std::string error;
 
     bool null() override { return true; }
-    bool boolean(bool) override { return true; }
+    bool boolean(bool) override {
+        note_retired();
+        return true;
+    }
     bool number_integer(number_integer_t value) override { return number(value); }
     bool number_unsigned(number_unsigned_t value) override {
         return number(value > static_cast<number_unsigned_t>(INT64_MAX) ? INT64_MAX : static_cast<std::int64_t>(value));
@@ -22,6 +80,8 @@ public:
 
     bool string(string_t& value) override {
         if (parts_.empty()) return fail("it is not an object");
+        if (top() == part::model && key_ == "mode") mode_ = value;
+        note_retired();
         if (top() != part::root) return true;
         if (key_ == "as_of") table.as_of_ = value;
         if (key_ == "schema" && value != "aimeter-prices/1") return fail("its schema is not aimeter-prices/1");
@@ -85,19 +145,22 @@ public:
         if (error.empty() && (!schema_ || table.entries_.empty())) fail("it holds no price");
         table.tiers_.shrink_to_fit();
         table.services_.shrink_to_fit();
+        table.units_.shrink_to_fit();
         table.index();
         return error.empty();
     }
 
 private:
-    enum class part : std::uint8_t { outside, root, models, model, service, units, tiers, tier, other };
+    enum class part : std::uint8_t { outside, root, models, model, service, units, search, tiers, tier, other };
 
     std::vector<part> parts_;
     std::string key_;
     bool schema_ = false;
     bool in_service_ = false;  // the open tiers belong to a service
+    // Of the model that is being read:
+    std::string mode_;
+    listed_units units_;
     bool has_unit_price_ = false;
-    std::int64_t image_out_ = -1;  // per output token that is part of an image
 
     part top() const { return parts_.back(); }
 
@@ -111,17 +174,24 @@ private:
         return false;
     }
 
+    // "retired": the date when it was last seen, or true.
+    void note_retired() {
+        if (!parts_.empty() && top() == part::model && key_ == "retired") table.entries_.back().retired = true;
+    }
+
     index_range& open_tiers() { return in_service_ ? table.services_.back().tiers : table.entries_.back().tiers; }
 
     void begin_model() {
         table.add(key_);
         table.entries_.back().services.first = static_cast<std::uint32_t>(table.services_.size());
+        mode_.clear();
+        units_ = {};
         has_unit_price_ = false;
-        image_out_ = -1;
     }
 
     bool push_member_of_model() {
         if (key_ == "unit") return push(part::units);
+        if (key_ == "search") return push(part::search);
         const service_tier which = service_tier_of(key_);
         if (which == service_tier::standard) return push(part::other);
         table.services_.push_back({which, {}, {}});
@@ -132,32 +202,44 @@ private:
     void end_model() {
         price_entry& entry = table.entries_.back();
         // An image model's output tokens are the image.
-        if (!entry.rates.has(rate::out) && image_out_ >= 0) entry.rates.set(rate::out, image_out_);
+        if (!entry.rates.has(rate::out) && entry.rates.has(rate::image_tok_out))
+            entry.rates.set(rate::out, entry.rates.pico(rate::image_tok_out));
         // A reasoning price is one of its own only where it differs: otherwise reasoning goes on costing what output
         // costs when a service or a tier changes that.
         if (entry.rates.pico(rate::reasoning) == entry.rates.pico(rate::out)) entry.rates.remove(rate::reasoning);
-        entry.by_token =
-            (entry.rates.has(rate::in) || entry.rates.has(rate::out)) && !(has_unit_price_ && entry.rates.all_zero());
+        const bool has_token_price = !entry.rates.all_zero();
+        table.settle(entry, units_of(units_, mode_, has_token_price), has_unit_price_);
     }
 
     bool number(std::int64_t value) {
         if (parts_.empty()) return fail("it is not an object");
-        if (top() == part::units) has_unit_price_ = has_unit_price_ || value > 0;
         if (top() == part::tier && key_ == "above") {
             table.tiers_.back().above = value;
             return true;
         }
-        if (top() == part::model && key_ == "image_tok_out") image_out_ = value;
         rate_card* rates = nullptr;
         if (top() == part::model) rates = &table.entries_.back().rates;
         if (top() == part::service) rates = &table.services_.back().rates;
         if (top() == part::tier) rates = &table.tiers_.back().rates;
-        const auto which = rates ? rate_of(key_) : std::nullopt;
-        if (!which) return true;
-        if (value < 0 || value > most_pico)
-            return fail("a price of " + std::string(table.id_of(table.entries_.back())) + " is out of range: " + key_);
-        rates->set(*which, value);
+        if (const auto which = rates ? rate_of(key_) : std::nullopt) {
+            if (!in_range(value)) return false;
+            rates->set(*which, value);
+        }
+        return top() == part::units || top() == part::search ? unit_price(value) : true;
+    }
+
+    bool unit_price(std::int64_t value) {
+        if (top() == part::units) has_unit_price_ = has_unit_price_ || value > 0;
+        std::int64_t* price = top() == part::units ? units_.unit(key_) : units_.search(key_);
+        if (!price) return true;
+        if (!in_range(value)) return false;
+        *price = value;
         return true;
+    }
+
+    bool in_range(std::int64_t value) {
+        if (value >= 0 && value <= most_pico) return true;
+        return fail("a price of " + std::string(table.id_of(table.entries_.back())) + " is out of range: " + key_);
     }
 };
 

@@ -16,25 +16,57 @@ std::int64_t rest_of(std::int64_t whole, std::initializer_list<std::int64_t> par
     return rest < 0 ? 0 : static_cast<std::int64_t>(rest);
 }
 
+// Tokens of the input by what they are charged as; no token is in two of them.
+struct input_split {
+    std::int64_t plain = 0, cached = 0, written = 0, written_1h = 0;
+    std::int64_t audio = 0, image = 0;
+    std::int64_t cached_audio = 0, written_audio = 0;
+};
+
+// Audio and images that the prompt cache served or stored are told twice, as what they are and as cached. How many
+// they are nobody says, but parts that exceed their whole must overlap: so many are charged once, as cached.
+input_split split_input(const token_counts& counts) {
+    input_split split;
+    const std::int64_t input = at_least_0(counts.input);
+    split.cached = at_least_0(counts.cached);
+    split.written_1h = at_least_0(counts.cache_write_1h);
+    split.written = rest_of(at_least_0(counts.cache_write), {split.written_1h});
+    split.audio = at_least_0(counts.audio_input);
+    split.image = at_least_0(counts.image_input);
+
+    wide excess =
+        static_cast<wide>(split.cached) + split.written + split.written_1h + split.audio + split.image - input;
+    const auto overlap = [&excess](std::int64_t& media, std::int64_t of_cache) {
+        if (excess <= 0) return std::int64_t{0};
+        const std::int64_t most = std::min(media, of_cache);
+        const auto both = static_cast<std::int64_t>(std::min<wide>(most, excess));
+        excess -= both;
+        media -= both;
+        return both;
+    };
+    split.cached_audio = overlap(split.audio, split.cached);
+    split.cached -= split.cached_audio;
+    split.written_audio = overlap(split.audio, split.written);
+    split.written -= split.written_audio;
+    overlap(split.image, split.cached);  // an image has no cached price of its own: it stays among the cached
+    overlap(split.image, split.written);
+    split.plain = rest_of(input, {split.cached, split.written, split.written_1h, split.audio, split.image,
+                                  split.cached_audio, split.written_audio});
+    return split;
+}
+
 class adder {
 public:
-    explicit adder(const rate_card& rates) : rates_(rates) {}
+    explicit adder(const chosen_rates& by, const billed_usage& usage) : by_(by), usage_(usage) {}
 
-    // The first of `choices` that has a price is what such a token costs.
-    void add(std::string_view name, std::int64_t tokens, std::initializer_list<rate> choices) {
-        if (tokens == 0) return;
-        const auto* priced = std::find_if(choices.begin(), choices.end(), [&](rate r) { return rates_.has(r); });
-        if (priced == choices.end()) {
-            complete_ = false;
-            return;
-        }
-        price_line& line = sum_.lines[sum_.used++];
-        line = {name, tokens, rates_.pico(*priced)};
-        sum_.pico += line.total();
-    }
-
-    std::optional<price_sum> finish() {
-        if (!complete_) return std::nullopt;
+    std::optional<price_sum> sum() {
+        const auto& counts = usage_.tokens;
+        tokens_told_ = counts.input > 0 || counts.output > 0 || counts.cached > 0 || counts.cache_write > 0 ||
+                       counts.cache_write_1h > 0 || counts.reasoning > 0 || counts.audio_input > 0 ||
+                       counts.audio_output > 0 || counts.image_input > 0 || counts.image_output > 0;
+        if (by_.by_token) add_tokens();
+        add_units();
+        if (!complete_ || !(by_.by_token || unit_charged_)) return std::nullopt;
         constexpr auto most = std::numeric_limits<std::int64_t>::max();
         const wide nano = (sum_.pico + 500) / 1000;
         sum_.saturated = nano > most;
@@ -43,31 +75,107 @@ public:
     }
 
 private:
-    const rate_card& rates_;
+    const chosen_rates& by_;
+    const billed_usage& usage_;
     price_sum sum_;
     bool complete_ = true;
+    bool tokens_told_ = false;
+    bool unit_charged_ = false;
+    bool images_are_tokens_ = false;  // the tokens of the images were told, and charged
+
+    // The first of `choices` that has a price is what such a token costs.
+    void add(std::string_view name, std::int64_t tokens, std::initializer_list<rate> choices) {
+        if (tokens == 0) return;
+        const auto* priced = std::find_if(choices.begin(), choices.end(), [&](rate r) { return by_.rates.has(r); });
+        if (priced == choices.end()) {
+            complete_ = false;
+            return;
+        }
+        put({name, "tokens", tokens, by_.rates.pico(*priced), static_cast<wide>(tokens) * by_.rates.pico(*priced)});
+    }
+
+    void put(const price_line& line) {
+        sum_.lines[sum_.used++] = line;
+        sum_.pico += line.total;
+    }
+
+    void add_tokens() {
+        const input_split in = split_input(usage_.tokens);
+        add("input", in.plain, {rate::in});
+        add("cached input", in.cached, {rate::cache_read, rate::in});
+        add("cache write", in.written, {rate::cache_write, rate::in});
+        add("cache write 1h", in.written_1h, {rate::cache_write_1h, rate::cache_write, rate::in});
+        add("audio input", in.audio, {rate::audio_in, rate::in});
+        add("cached audio", in.cached_audio, {rate::audio_cache_read, rate::cache_read, rate::in});
+        add("written audio", in.written_audio, {rate::audio_cache_write, rate::cache_write, rate::in});
+        add("image input", in.image, {rate::image_tok_in, rate::in});
+
+        const std::int64_t output = at_least_0(usage_.tokens.output);
+        const std::int64_t reasoning = at_least_0(usage_.tokens.reasoning);
+        const std::int64_t audio = at_least_0(usage_.tokens.audio_output);
+        const std::int64_t image = image_tokens(rest_of(output, {reasoning, audio}));
+        // Images that are charged by the piece are not charged by their tokens as well.
+        const bool by_piece = !images_are_tokens_ && by_.units.has(unit_rate::image) && usage_.units.images;
+        add("output", rest_of(output, {reasoning, audio, image}), {rate::out});
+        add("reasoning", reasoning, {rate::reasoning, rate::out});
+        add("audio output", audio, {rate::audio_out, rate::out});
+        if (!by_piece) add("image output", image, {rate::image_tok_out, rate::out});
+    }
+
+    // How many output tokens are images: as told; where nobody says it, all that may be when the model charges for
+    // image tokens and not for images, or charges all its output as images.
+    std::int64_t image_tokens(std::int64_t most) {
+        const std::int64_t told = at_least_0(usage_.tokens.image_output);
+        const rate_card& rates = by_.rates;
+        if (!rates.has(rate::image_tok_out)) return told;
+        images_are_tokens_ = told > 0 || (most > 0 && rates.pico(rate::out) == rates.pico(rate::image_tok_out));
+        if (told > 0) return told;
+        const bool has_images = usage_.units.images.value_or(0) > 0 && !by_.units.has(unit_rate::image);
+        return has_images ? most : 0;
+    }
+
+    void add_units() {
+        const unit_counts& units = usage_.units;
+        const bool audio_is_tokens = by_.by_token && (usage_.tokens.audio_input > 0 || usage_.tokens.audio_output > 0);
+        if (!audio_is_tokens) add_seconds(units.audio_ms);
+        if (!images_are_tokens_) add_pieces("images", unit_rate::image, units.images);
+        add_pieces("pages", unit_rate::page, units.pages);
+        add_pieces("search units", unit_rate::search_unit, units.search_units);
+        add_pieces("characters", unit_rate::character, units.characters);
+        // No token says anything of a search: without a price for it the whole is unknown.
+        if (units.web_searches.value_or(0) > 0 && !by_.units.has(unit_rate::web_search)) complete_ = false;
+        add_pieces("web searches", unit_rate::web_search, units.web_searches);
+        if (by_.units.has(unit_rate::request)) charge("request", "request", unit_rate::request, 1);
+    }
+
+    void add_pieces(std::string_view name, unit_rate which, std::optional<std::int64_t> told) {
+        if (told && is_priced(which, *told)) charge(name, name, which, at_least_0(*told));
+    }
+
+    void add_seconds(std::optional<std::int64_t> ms) {
+        if (!ms || !is_priced(unit_rate::audio_second, *ms)) return;
+        const std::int64_t pico = by_.units.pico(unit_rate::audio_second);
+        const std::int64_t count = at_least_0(*ms);
+        unit_charged_ = true;
+        if (count > 0) put({"audio", "ms", count, pico, (static_cast<wide>(count) * pico + 500) / 1000});
+    }
+
+    // What has no price of its own is in the price of the tokens, where those were told; otherwise it is unknown.
+    bool is_priced(unit_rate which, std::int64_t count) {
+        if (by_.units.has(which)) return true;
+        if (count > 0 && !(by_.by_token && tokens_told_)) complete_ = false;
+        return false;
+    }
+
+    void charge(std::string_view name, std::string_view unit, unit_rate which, std::int64_t count) {
+        unit_charged_ = true;
+        const std::int64_t pico = by_.units.pico(which);
+        if (count > 0) put({name, unit, count, pico, static_cast<wide>(count) * pico});
+    }
 };
 
 }  // namespace
 
-std::optional<price_sum> sum_up(const rate_card& rates, const token_counts& counts) {
-    const std::int64_t input = at_least_0(counts.input), output = at_least_0(counts.output);
-    const std::int64_t cached = at_least_0(counts.cached);
-    const std::int64_t written_1h = at_least_0(counts.cache_write_1h);
-    const std::int64_t written = rest_of(at_least_0(counts.cache_write), {written_1h});
-    const std::int64_t audio_in = at_least_0(counts.audio_input), audio_out = at_least_0(counts.audio_output);
-    const std::int64_t reasoning = at_least_0(counts.reasoning);
-
-    adder sum(rates);
-    sum.add("input", rest_of(input, {cached, written, written_1h, audio_in}), {rate::in});
-    sum.add("cached input", cached, {rate::cache_read, rate::in});
-    sum.add("cache write", written, {rate::cache_write, rate::in});
-    sum.add("cache write 1h", written_1h, {rate::cache_write_1h, rate::cache_write, rate::in});
-    sum.add("audio input", audio_in, {rate::audio_in, rate::in});
-    sum.add("output", rest_of(output, {reasoning, audio_out}), {rate::out});
-    sum.add("reasoning", reasoning, {rate::reasoning, rate::out});
-    sum.add("audio output", audio_out, {rate::audio_out, rate::out});
-    return sum.finish();
-}
+std::optional<price_sum> sum_up(const chosen_rates& by, const billed_usage& usage) { return adder(by, usage).sum(); }
 
 }  // namespace tracking

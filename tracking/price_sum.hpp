@@ -1,4 +1,4 @@
-// What a request's tokens cost at given rates: the line of each class of token, their sum, and its one rounding.
+// What a request's tokens and units cost at given rates: the line of each class, their sum, and its one rounding.
 #pragma once
 
 #include <array>
@@ -15,22 +15,24 @@ namespace tracking {
 __extension__ using wide = __int128;
 
 struct price_line {
-    std::string_view name;  // "input", "cached input", ...
-    std::int64_t tokens = 0;
-    std::int64_t pico = 0;  // per token
-    wide total() const { return static_cast<wide>(tokens) * pico; }
+    std::string_view name;  // "input", "cached input", "audio seconds", ...
+    std::string_view unit;  // "tokens", "ms", "pages", ...
+    std::int64_t count = 0;
+    std::int64_t pico = 0;  // per token or unit; of ms per second
+    wide total = 0;
 };
 
 struct price_sum {
-    std::array<price_line, rate_count> lines;
+    static constexpr std::size_t most_lines = rate_count + unit_rate_count;
+    std::array<price_line, most_lines> lines;
     std::size_t used = 0;
     wide pico = 0;
     std::int64_t nano = 0;   // (pico + 500) / 1000
     bool saturated = false;  // the sum is beyond int64 and was cut there
 };
 
-// nullopt = some of the tokens have no price. Negative counts are taken for 0, and what is left of a whole after its
-// parts is never below 0.
-std::optional<price_sum> sum_up(const rate_card& rates, const token_counts& counts);
+// nullopt = something of what was used has no price. Negative counts are taken for 0, and what is left of a whole
+// after its parts is never below 0.
+std::optional<price_sum> sum_up(const chosen_rates& by, const billed_usage& usage);
 
 }  // namespace tracking

@@ -1,5 +1,5 @@
 // Prices by model id, as the catalogue file or the configuration lists them. Built once, then only read.
-// All prices are pico-USD (1e-12 USD) per token.
+// All prices are pico-USD (1e-12 USD) per token, or per unit of what is billed beside tokens.
 #pragma once
 
 #include <array>
@@ -19,26 +19,63 @@
 namespace tracking {
 
 // What a token can be charged as. All but in and out are parts of one of these, and fall back to it.
-enum class rate : std::uint8_t { in, out, cache_read, cache_write, cache_write_1h, reasoning, audio_in, audio_out };
-inline constexpr std::size_t rate_count = 8;
+enum class rate : std::uint8_t {
+    in,
+    out,
+    cache_read,
+    cache_write,
+    cache_write_1h,
+    reasoning,
+    audio_in,
+    audio_out,
+    image_tok_in,
+    image_tok_out,
+    audio_cache_read,
+    audio_cache_write,
+    count_
+};
+inline constexpr std::size_t rate_count = static_cast<std::size_t>(rate::count_);
 std::optional<rate> rate_of(std::string_view name);  // "cache_read", as the catalogue spells it
 
-// A price above this (1000 USD per token) is a mistake; it also keeps every sum within 128 bits.
+// What else is charged for; tracking/units.hpp counts it. A request is charged once, whatever it holds.
+enum class unit_rate : std::uint8_t { audio_second, image, page, search_unit, web_search, character, request, count_ };
+inline constexpr std::size_t unit_rate_count = static_cast<std::size_t>(unit_rate::count_);
+std::optional<unit_rate> unit_rate_of(std::string_view name);  // "audio_second", as conf names it
+
+// A price above this (1000 USD per token or unit) is a mistake; it also keeps every sum within 128 bits.
 inline constexpr std::int64_t most_pico = 1'000'000'000'000'000;
 
-class rate_card {
+// A price for each of `Rate`, -1 = absent, which is not 0.
+template <class Rate>
+class price_card {
 public:
-    bool has(rate which) const { return pico_[index(which)] >= 0; }
-    std::int64_t pico(rate which) const { return pico_[index(which)]; }  // -1 = absent, which is not 0
-    void set(rate which, std::int64_t pico) { pico_[index(which)] = pico; }
-    void remove(rate which) { pico_[index(which)] = -1; }
-    void overlay(const rate_card& with);  // what `with` has replaces the same rates
-    bool all_zero() const;                // no rate costs anything
+    price_card() { pico_.fill(-1); }
+    bool has(Rate which) const { return pico(which) >= 0; }
+    std::int64_t pico(Rate which) const { return pico_[static_cast<std::size_t>(which)]; }
+    void set(Rate which, std::int64_t pico) { pico_[static_cast<std::size_t>(which)] = pico; }
+    void remove(Rate which) { set(which, -1); }
+    // What `with` has replaces the same rates.
+    void overlay(const price_card& with) {
+        for (std::size_t i = 0; i < pico_.size(); ++i)
+            if (with.pico_[i] >= 0) pico_[i] = with.pico_[i];
+    }
+    bool empty() const {
+        for (const std::int64_t pico : pico_)
+            if (pico >= 0) return false;
+        return true;
+    }
+    // No rate costs anything.
+    bool all_zero() const {
+        for (const std::int64_t pico : pico_)
+            if (pico > 0) return false;
+        return true;
+    }
 
 private:
-    static std::size_t index(rate which) { return static_cast<std::size_t>(which); }
-    std::array<std::int64_t, rate_count> pico_{-1, -1, -1, -1, -1, -1, -1, -1};
+    std::array<std::int64_t, static_cast<std::size_t>(Rate::count_)> pico_;
 };
+using rate_card = price_card<rate>;
+using unit_card = price_card<unit_rate>;
 
 // A request with more input tokens than `above` is priced by these rates as a whole.
 struct price_tier {
@@ -64,7 +101,18 @@ struct price_entry {
     rate_card rates;
     index_range tiers;
     index_range services;
-    bool by_token = true;  // false: priced by image, second or query, so that its tokens say nothing of its cost
+    std::uint32_t units = 0;  // its card of units; the first one is empty
+    bool by_token = true;     // false: priced by image, second or query, so that its tokens say nothing of its cost
+    bool retired = false;     // gone from the list that the catalogue was made of; its prices are the last known
+};
+
+// What a request is charged by, and how that was chosen.
+struct chosen_rates {
+    rate_card rates;
+    unit_card units;
+    bool by_token = true;
+    std::int64_t above = 0;   // the tier's bound; 0 = none applies
+    bool of_service = false;  // the service tier has prices of its own
 };
 
 class price_table {
@@ -81,12 +129,14 @@ public:
     const std::string& as_of() const { return as_of_; }
 
     // The rates for a request of so many input tokens.
-    rate_card rates_for(const price_entry& entry, service_tier service, std::int64_t input_tokens) const;
+    chosen_rates rates_for(const price_entry& entry, service_tier service, std::int64_t input_tokens) const;
 
 private:
     friend class price_file_reader;
     price_table() = default;
     price_entry& add(std::string_view id);
+    // Once its rates are known. by_unit = some unit has a price, be it one that we do not count.
+    void settle(price_entry& entry, const unit_card& units, bool by_unit);
     void index();  // after the last add()
 
     std::string as_of_;
@@ -94,6 +144,7 @@ private:
     std::vector<price_entry> entries_;
     std::vector<price_tier> tiers_;
     std::vector<service_prices> services_;
+    std::vector<unit_card> units_{unit_card{}};                  // the first is that of models without
     std::unordered_map<std::string_view, std::uint32_t> by_id_;  // views into ids_
 };
 

@@ -46,11 +46,13 @@ const price_entry* find_prefixed(const price_table& table, std::string_view pref
     return table.find({id.data(), static_cast<std::size_t>(end - id.data())});
 }
 
-// One name, under the provider's prefix and bare.
+// One name, under the provider's prefix and bare. A retired price gives way to one that is still listed.
 found_price find_name(const price_table& table, std::string_view prefix, std::string_view name, bool direct) {
-    if (direct)
-        if (const auto* entry = find_prefixed(table, prefix, name)) return {entry, &table, true, false};
-    if (const auto* entry = table.find(name)) return {entry, &table, false, false};
+    const auto* own = direct ? find_prefixed(table, prefix, name) : nullptr;
+    if (own && !own->retired) return {own, &table, true, false};
+    const auto* bare = table.find(name);
+    if (own && (!bare || bare->retired)) return {own, &table, true, false};
+    if (bare) return {bare, &table, false, false};
     return {};
 }
 
@@ -83,12 +85,20 @@ std::string padded(std::string text, std::size_t width) {
     return text;
 }
 
+// "12.500 s", "3 images", "1000 tokens"
+std::string amount(const price_line& line) {
+    if (line.unit != "ms") return std::to_string(line.count) + " " + std::string(line.unit);
+    std::string thousandths = std::to_string(line.count % 1000);
+    thousandths.insert(0, 3 - thousandths.size(), '0');
+    return std::to_string(line.count / 1000) + "." + thousandths + " s";
+}
+
 std::string explain_sum(const price_sum& sum) {
     std::string text;
     for (std::size_t i = 0; i < sum.used; ++i) {
         const price_line& line = sum.lines[i];
-        text += padded(std::string(line.name), 15) + std::to_string(line.tokens) + " tokens x " +
-                std::to_string(line.pico) + " pico-USD = " + decimal(line.total()) + " pico-USD\n";
+        text += padded(std::string(line.name), 15) + amount(line) + " x " + std::to_string(line.pico) +
+                " pico-USD = " + decimal(line.total) + " pico-USD\n";
     }
     text +=
         padded("sum", 15) + decimal(sum.pico) + " pico-USD, rounded half up: " + std::to_string(sum.nano) + " nano-USD";
@@ -96,11 +106,34 @@ std::string explain_sum(const price_sum& sum) {
     return text + "\n";
 }
 
+// Which of the entry's prices apply, where it has more than one set.
+std::string explain_choice(const chosen_rates& by, std::string_view service) {
+    std::string text;
+    if (!service.empty())
+        text += padded("service tier", 15) + std::string(service) +
+                (by.of_service ? "\n" : ": no prices of its own, so those of the standard tier\n");
+    if (by.above > 0)
+        text +=
+            padded("size tier", 15) + "more than " + std::to_string(by.above) + " input tokens: of the whole request\n";
+    return text;
+}
+
+// "gemini-2.0-flash@2026-08-01" -> "gemini-2.0-flash": the id without the date of its catalogue.
+std::string_view without_date(std::string_view price_id) {
+    const auto at = price_id.rfind('@');
+    const std::string_view date = at == std::string_view::npos ? std::string_view{} : price_id.substr(at + 1);
+    return date.size() == 10 && date[4] == '-' && date[7] == '-' ? price_id.substr(0, at) : price_id;
+}
+
 }  // namespace
 
 struct price_catalogue::impl {
     price_table catalogue;
     price_table overrides;
+
+    found_price find_override(std::string_view prefix, std::string_view model, bool direct) const {
+        return overrides.entries().empty() ? found_price{} : find_names(overrides, prefix, model_names(model), direct);
+    }
 
     found_price find(std::string_view provider, std::string_view model, bool direct) const {
         const std::string_view prefix = id_prefix(provider);
@@ -134,15 +167,16 @@ struct price_catalogue::impl {
         return text + ": " + std::string(id);
     }
 
-    std::optional<price_quote> quote(const found_price& found, const token_counts& counts, std::string_view service,
+    std::optional<price_quote> quote(const found_price& found, const billed_usage& usage,
                                      std::string_view explained_model) const {
-        if (!found || !found.entry->by_token) return std::nullopt;
-        const rate_card rates = found.table->rates_for(*found.entry, service_tier_of(service), counts.input);
-        const auto sum = sum_up(rates, counts);
+        if (!found) return std::nullopt;
+        const auto by = found.table->rates_for(*found.entry, service_tier_of(usage.service_tier), usage.tokens.input);
+        const auto sum = sum_up(by, usage);
         if (!sum) return std::nullopt;
         price_quote made{sum->nano, price_id(found), sum->saturated, {}};
         if (!explained_model.empty())
-            made.explanation = padded("found in", 15) + how(found, explained_model) + "\n" + explain_sum(*sum);
+            made.explanation = padded("found in", 15) + how(found, explained_model) + "\n" +
+                               explain_choice(by, usage.service_tier) + explain_sum(*sum);
         return made;
     }
 };
@@ -166,15 +200,30 @@ std::variant<std::shared_ptr<const price_catalogue>, std::string> price_catalogu
 }
 
 std::optional<price_quote> price_catalogue::price(std::string_view provider, std::string_view model,
-                                                  const token_counts& counts, bool direct,
-                                                  std::string_view service_tier) const {
-    return impl_->quote(impl_->find(provider, model, direct), counts, service_tier, {});
+                                                  const billed_usage& usage, bool direct) const {
+    return impl_->quote(impl_->find(provider, model, direct), usage, {});
 }
 
 std::optional<price_quote> price_catalogue::explain(std::string_view provider, std::string_view model,
-                                                    const token_counts& counts, bool direct,
-                                                    std::string_view service_tier) const {
-    return impl_->quote(impl_->find(provider, model, direct), counts, service_tier, model);
+                                                    const billed_usage& usage, bool direct) const {
+    return impl_->quote(impl_->find(provider, model, direct), usage, model);
+}
+
+std::optional<price_quote> price_catalogue::price_again(std::string_view price_id, std::string_view provider,
+                                                        std::string_view model, const billed_usage& usage) const {
+    constexpr std::string_view override_mark = "override:";
+    const bool was_override = price_id.starts_with(override_mark);
+    const std::string_view id = was_override ? price_id.substr(override_mark.size()) : without_date(price_id);
+    const std::string_view prefix = id_prefix(provider);
+    // The record does not say whether the request went to the provider's own API; the id that priced it does.
+    const bool direct = !prefix.empty() && id.starts_with(prefix) && id.substr(prefix.size()).starts_with('/');
+    if (was_override)
+        if (const auto* entry = impl_->overrides.find(id))
+            if (auto found = impl_->quote({entry, &impl_->overrides, false, false}, usage, {})) return found;
+    if (const auto overridden = impl_->find_override(prefix, model, direct)) return impl_->quote(overridden, usage, {});
+    if (const auto* entry = id.empty() ? nullptr : impl_->catalogue.find(id))
+        if (auto found = impl_->quote({entry, &impl_->catalogue, false, false}, usage, {})) return found;
+    return price(provider, model, usage, direct);
 }
 
 std::string_view price_catalogue::as_of() const { return impl_->catalogue.as_of(); }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "conf/config.hpp"
+#include "tracking/units.hpp"
 
 namespace tracking {
 
@@ -23,13 +24,22 @@ struct token_counts {
     std::int64_t reasoning = 0;       // part of output
     std::int64_t audio_input = 0;     // part of input
     std::int64_t audio_output = 0;    // part of output
+    std::int64_t image_input = 0;     // part of input
+    std::int64_t image_output = 0;    // part of output
+};
+
+// All that a request is billed for.
+struct billed_usage {
+    token_counts tokens{};
+    unit_counts units{};
+    std::string_view service_tier{};  // "", "batch", "priority", "flex"; anything else is the standard tier
 };
 
 struct price_quote {
     std::int64_t nano = 0;
     std::string price_id;     // "gemini-2.0-flash-exp@2026-08-01", "override:my-model"
     bool saturated = false;   // the sum left the range of int64 and was cut there
-    std::string explanation;  // how it was found, one line per class of token, the sum; only filled by explain()
+    std::string explanation;  // how it was found, one line per class, the sum; only filled by explain()
 };
 
 class price_catalogue {
@@ -39,13 +49,16 @@ public:
         const conf::pricing_settings& settings);
     ~price_catalogue();
 
-    // nullopt = the model is in no catalogue: an unknown price, never a zero.
+    // nullopt = the model is in no catalogue, or something that it was used for has no price: unknown, never a zero.
     // direct = the request went to the provider's own API, so the provider-prefixed id is looked up first.
-    // service_tier: "", "batch", "priority", "flex".
-    std::optional<price_quote> price(std::string_view provider, std::string_view model, const token_counts& counts,
-                                     bool direct, std::string_view service_tier = {}) const;
-    std::optional<price_quote> explain(std::string_view provider, std::string_view model, const token_counts& counts,
-                                       bool direct, std::string_view service_tier = {}) const;
+    std::optional<price_quote> price(std::string_view provider, std::string_view model, const billed_usage& usage,
+                                     bool direct) const;
+    std::optional<price_quote> explain(std::string_view provider, std::string_view model, const billed_usage& usage,
+                                       bool direct) const;
+    // The price of a request that was priced before, under `price_id` ("" = it was not): an override of today, then
+    // the entry that the id names, then by look-up.
+    std::optional<price_quote> price_again(std::string_view price_id, std::string_view provider, std::string_view model,
+                                           const billed_usage& usage) const;
     std::string_view as_of() const;  // the catalogue's date, YYYY-MM-DD
     // The ids most like an unknown model, nearest first. Looks at every id: not for the way of a request.
     std::vector<std::string> nearest(std::string_view model, std::size_t most) const;

@@ -79,16 +79,19 @@ constexpr char hex_digits[] = "0123456789abcdef";
 }  // namespace
 
 void record::clear() {
-    for (auto text :
-         {&record::request_id, &record::user_id, &record::clerk_user_id, &record::plan, &record::user_claim,
-          &record::provider, &record::ai_model, &record::requested_model, &record::content_type, &record::feature,
-          &record::price_id, &record::cache_rule, &record::finish_reason, &record::error_message, &record::variant})
+    for (auto text : {&record::request_id, &record::user_id, &record::clerk_user_id, &record::plan, &record::user_claim,
+                      &record::provider, &record::ai_model, &record::requested_model, &record::content_type,
+                      &record::feature, &record::price_id, &record::cache_rule, &record::finish_reason,
+                      &record::error_message, &record::variant, &record::service_tier})
         (this->*text).clear();
     for (auto number :
-         {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::output_tokens,
-          &record::reasoning_tokens, &record::tokens_used, &record::cost_nano, &record::saved_nano,
-          &record::saved_tokens, &record::duration_us, &record::upstream_us, &record::ttft_us, &record::first_token_us})
+         {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::cache_write_1h_tokens,
+          &record::audio_input_tokens, &record::image_input_tokens, &record::output_tokens, &record::reasoning_tokens,
+          &record::audio_output_tokens, &record::image_output_tokens, &record::tokens_used, &record::cost_nano,
+          &record::saved_nano, &record::saved_tokens, &record::duration_us, &record::upstream_us, &record::ttft_us,
+          &record::first_token_us})
         (this->*number).reset();
+    units = {};
     for (auto flag : {&record::cached, &record::success, &record::stream, &record::estimated}) this->*flag = false;
     id = {};
     ts_ms = 0;

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tracking/units.hpp"
+
 namespace tracking {
 
 enum class outcome : std::uint8_t { ok, error, blocked, client_abort, upstream_abort, interrupted };
@@ -44,9 +46,16 @@ struct record {
     std::optional<std::int64_t> input_tokens;  // all prompt tokens, cached ones included
     std::optional<std::int64_t> cached_tokens;
     std::optional<std::int64_t> cache_write_tokens;
-    std::optional<std::int64_t> output_tokens;  // all generated tokens, reasoning included
+    std::optional<std::int64_t> cache_write_1h_tokens;  // part of cache_write_tokens
+    std::optional<std::int64_t> audio_input_tokens;     // part of input_tokens
+    std::optional<std::int64_t> image_input_tokens;     // part of input_tokens
+    std::optional<std::int64_t> output_tokens;          // all generated tokens, reasoning included
     std::optional<std::int64_t> reasoning_tokens;
+    std::optional<std::int64_t> audio_output_tokens;  // part of output_tokens
+    std::optional<std::int64_t> image_output_tokens;  // part of output_tokens
     std::optional<std::int64_t> tokens_used;
+    unit_counts units;         // what is billed beside tokens
+    std::string service_tier;  // "batch", "priority", "flex"; empty = the standard one, or not told
     usage_source usage_from = usage_source::none;
 
     std::optional<std::int64_t> cost_nano;
@@ -91,18 +100,20 @@ uuid make_uuid7(std::int64_t now_ms);
 std::string usd_text(std::int64_t nano);
 
 // ---- Journal payload -------------------------------------------------------------------------------------------
-// A compact tagged binary form: unknown tags are skipped on reading, so that a newer release can add fields.
+// A compact tagged binary form: unknown tags are skipped on reading, so that a newer release can add fields, and what
+// an older one did not write is unknown.
 // Upper bound of encoded_size is record_bytes_max: encode() cuts texts so that it holds.
 inline constexpr std::size_t record_bytes_max = 8192;
 std::size_t encode(const record& from, std::span<char> to) noexcept;  // bytes written; 0 = `to` is too small
 // The same with every text cut to 64 bytes, for a journal that has only the room left that it promised.
-inline constexpr std::size_t record_bytes_tight = 1256;
+inline constexpr std::size_t record_bytes_tight = 1416;
 std::size_t encode_tight(const record& from, std::span<char> to) noexcept;
 bool decode(std::span<const char> from, record& to);  // false = not a record
 
 // ---- Redis fields and JSON --------------------------------------------------------------------------------------
 // The field names of the usage view, in the order in which they are written, with the type that JSON gives them.
-enum class field_type : std::uint8_t { text, integer, flag, usd, millis };
+// (millis: ms with 3 places, of us; seconds: s with 3 places, of ms)
+enum class field_type : std::uint8_t { text, integer, flag, usd, millis, seconds };
 struct field_name {
     std::string_view name;
     field_type type;

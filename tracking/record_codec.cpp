@@ -2,6 +2,7 @@
 // varint length and bytes. Absent fields take no room, unknown ones are skipped. Written by workers on the way of each
 // request, so it allocates nothing; read by the control thread, from bytes that may be anything.
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "tracking/record.hpp"
@@ -16,26 +17,41 @@ enum kind : std::uint8_t { number_kind = 0, bytes_kind = 1 };
 struct text_tag {
     std::uint8_t tag;
     std::string record::* text;
+    std::size_t most = 512;  // bytes that are kept
 };
 constexpr std::array texts{
-    text_tag{1, &record::request_id},     text_tag{2, &record::user_id},         text_tag{3, &record::clerk_user_id},
-    text_tag{4, &record::plan},           text_tag{5, &record::user_claim},      text_tag{6, &record::provider},
-    text_tag{7, &record::ai_model},       text_tag{8, &record::requested_model}, text_tag{9, &record::content_type},
-    text_tag{10, &record::feature},       text_tag{11, &record::price_id},       text_tag{12, &record::cache_rule},
-    text_tag{13, &record::finish_reason}, text_tag{14, &record::error_message},  text_tag{15, &record::variant},
+    text_tag{1, &record::request_id},     text_tag{2, &record::user_id},
+    text_tag{3, &record::clerk_user_id},  text_tag{4, &record::plan},
+    text_tag{5, &record::user_claim},     text_tag{6, &record::provider},
+    text_tag{7, &record::ai_model},       text_tag{8, &record::requested_model},
+    text_tag{9, &record::content_type},   text_tag{10, &record::feature},
+    text_tag{11, &record::price_id},      text_tag{12, &record::cache_rule},
+    text_tag{13, &record::finish_reason}, text_tag{14, &record::error_message, 300},
+    text_tag{15, &record::variant},       text_tag{16, &record::service_tier, 32},
 };
 struct number_tag {
     std::uint8_t tag;
     std::optional<std::int64_t> record::* number;
 };
 constexpr std::array numbers{
-    number_tag{32, &record::input_tokens},       number_tag{33, &record::cached_tokens},
-    number_tag{34, &record::cache_write_tokens}, number_tag{35, &record::output_tokens},
-    number_tag{36, &record::reasoning_tokens},   number_tag{37, &record::tokens_used},
-    number_tag{38, &record::cost_nano},          number_tag{39, &record::saved_nano},
-    number_tag{40, &record::saved_tokens},       number_tag{41, &record::duration_us},
-    number_tag{42, &record::upstream_us},        number_tag{43, &record::ttft_us},
-    number_tag{44, &record::first_token_us},
+    number_tag{32, &record::input_tokens},        number_tag{33, &record::cached_tokens},
+    number_tag{34, &record::cache_write_tokens},  number_tag{35, &record::output_tokens},
+    number_tag{36, &record::reasoning_tokens},    number_tag{37, &record::tokens_used},
+    number_tag{38, &record::cost_nano},           number_tag{39, &record::saved_nano},
+    number_tag{40, &record::saved_tokens},        number_tag{41, &record::duration_us},
+    number_tag{42, &record::upstream_us},         number_tag{43, &record::ttft_us},
+    number_tag{44, &record::first_token_us},      number_tag{45, &record::cache_write_1h_tokens},
+    number_tag{46, &record::audio_input_tokens},  number_tag{47, &record::image_input_tokens},
+    number_tag{48, &record::audio_output_tokens}, number_tag{49, &record::image_output_tokens},
+};
+struct unit_tag {
+    std::uint8_t tag;
+    std::optional<std::int64_t> unit_counts::* count;
+};
+constexpr std::array units{
+    unit_tag{50, &unit_counts::audio_ms},     unit_tag{51, &unit_counts::images},
+    unit_tag{52, &unit_counts::pages},        unit_tag{53, &unit_counts::search_units},
+    unit_tag{54, &unit_counts::web_searches}, unit_tag{55, &unit_counts::characters},
 };
 struct flag_bit {
     std::uint8_t bit;
@@ -55,13 +71,18 @@ enum tag : std::uint8_t {
     user_from_tag = 72,
 };
 
-constexpr std::size_t text_max = 512;
 constexpr std::size_t text_max_tight = 64;
-constexpr std::size_t error_max = 300;
 constexpr std::size_t varint_max = 10;
-constexpr std::size_t fixed_max = 1 + (2 + sizeof(uuid)) + (1 + varint_max) * (numbers.size() + 8);
-static_assert(fixed_max + texts.size() * (3 + text_max) <= record_bytes_max);
-static_assert(fixed_max + texts.size() * (2 + text_max_tight) <= record_bytes_tight);
+constexpr std::size_t numbers_max = numbers.size() + units.size() + 8;
+constexpr std::size_t fixed_max = 1 + (2 + sizeof(uuid)) + (1 + varint_max) * numbers_max;
+// Of all texts, each with its tag and length, when none is longer than `most`.
+constexpr std::size_t texts_max(std::size_t most) {
+    std::size_t sum = 0;
+    for (const text_tag& each : texts) sum += 3 + std::min(most, each.most);
+    return sum;
+}
+static_assert(fixed_max + texts_max(SIZE_MAX) <= record_bytes_max);
+static_assert(fixed_max + texts_max(text_max_tight) <= record_bytes_tight);
 
 std::uint64_t zigzag(std::int64_t value) {
     return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
@@ -103,13 +124,14 @@ char* put_record(char* at, const record& from, std::size_t most) {
     *at++ = format;
     at = put_bytes(at, id_tag, {reinterpret_cast<const char*>(from.id.data()), from.id.size()});
     at = put_number(at, ts_tag, zigzag(from.ts_ms));
-    for (const auto& [tag, text] : texts) {
+    for (const auto& [tag, text, text_most] : texts) {
         const std::string& value = from.*text;
-        if (value.empty()) continue;
-        at = put_bytes(at, tag, cut(value, text == &record::error_message ? std::min(most, error_max) : most));
+        if (!value.empty()) at = put_bytes(at, tag, cut(value, std::min(most, text_most)));
     }
     for (const auto& [tag, number] : numbers)
         if (from.*number) at = put_number(at, tag, zigzag(*(from.*number)));
+    for (const auto& [tag, count] : units)
+        if (from.units.*count) at = put_number(at, tag, zigzag(*(from.units.*count)));
     std::uint64_t bits = 0;
     for (const auto& [bit, flag] : flags)
         if (from.*flag) bits |= bit;
@@ -154,6 +176,8 @@ int to_int(std::uint64_t value) { return static_cast<int>(unzigzag(value)); }
 void set_number(record& to, std::uint8_t tag, std::uint64_t value) {
     for (const auto& [number, field] : numbers)
         if (number == tag) to.*field = unzigzag(value);
+    for (const auto& [number, count] : units)
+        if (number == tag) to.units.*count = unzigzag(value);
     switch (tag) {
         case ts_tag:
             to.ts_ms = unzigzag(value);
@@ -185,7 +209,7 @@ void set_number(record& to, std::uint8_t tag, std::uint64_t value) {
 }
 
 void set_bytes(record& to, std::uint8_t tag, std::string_view bytes) {
-    for (const auto& [number, field] : texts)
+    for (const auto& [number, field, most] : texts)
         if (number == tag) to.*field = bytes;
     if (tag == id_tag && bytes.size() == to.id.size()) std::memcpy(to.id.data(), bytes.data(), bytes.size());
 }
@@ -193,7 +217,7 @@ void set_bytes(record& to, std::uint8_t tag, std::string_view bytes) {
 }  // namespace
 
 std::size_t encode(const record& from, std::span<char> to) noexcept {
-    return encode_bounded(from, to, text_max, record_bytes_max);
+    return encode_bounded(from, to, SIZE_MAX, record_bytes_max);
 }
 
 std::size_t encode_tight(const record& from, std::span<char> to) noexcept {

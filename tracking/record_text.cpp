@@ -46,20 +46,31 @@ bool usd(const record& from, buffer& space, std::string_view& value) {
     value = view_of(space, space.data() + figure.copy(space.data(), space.size()));
     return true;
 }
-template <auto member>
-bool millis(const record& from, buffer& space, std::string_view& value) {
-    if (!(from.*member)) return false;
-    const std::int64_t us = *(from.*member);
-    const std::uint64_t size = us < 0 ? 0 - static_cast<std::uint64_t>(us) : static_cast<std::uint64_t>(us);
+// A count of thousandths as a decimal with 3 places.
+std::string_view thousandths(buffer& space, std::int64_t count) {
+    const std::uint64_t size = count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
     char* at = space.data();
-    if (us < 0) *at++ = '-';
+    if (count < 0) *at++ = '-';
     at = std::to_chars(at, space.data() + space.size(), size / 1000).ptr;
     const auto rest = static_cast<unsigned>(size % 1000);
     for (char digit : {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
                        static_cast<char>('0' + rest % 10)})
         *at++ = digit;
-    value = view_of(space, at);
-    return true;
+    return view_of(space, at);
+}
+template <auto member>
+bool millis(const record& from, buffer& space, std::string_view& value) {
+    if (from.*member) value = thousandths(space, *(from.*member));
+    return (from.*member).has_value();
+}
+template <auto member>
+bool unit(const record& from, buffer& space, std::string_view& value) {
+    if (from.units.*member) value = digits(space, *(from.units.*member));
+    return (from.units.*member).has_value();
+}
+bool audio_seconds(const record& from, buffer& space, std::string_view& value) {
+    if (from.units.audio_ms) value = thousandths(space, *from.units.audio_ms);
+    return from.units.audio_ms.has_value();
 }
 
 bool id_text(const record& from, buffer& space, std::string_view& value) {
@@ -101,9 +112,21 @@ constexpr std::array fields{
     field{{"inputTokens", field_type::integer}, integer<&record::input_tokens>},
     field{{"cachedTokens", field_type::integer}, integer<&record::cached_tokens>},
     field{{"cacheWriteTokens", field_type::integer}, integer<&record::cache_write_tokens>},
+    field{{"cacheWrite1hTokens", field_type::integer}, integer<&record::cache_write_1h_tokens>},
+    field{{"audioInputTokens", field_type::integer}, integer<&record::audio_input_tokens>},
+    field{{"imageInputTokens", field_type::integer}, integer<&record::image_input_tokens>},
     field{{"outputTokens", field_type::integer}, integer<&record::output_tokens>},
     field{{"reasoningTokens", field_type::integer}, integer<&record::reasoning_tokens>},
+    field{{"audioOutputTokens", field_type::integer}, integer<&record::audio_output_tokens>},
+    field{{"imageOutputTokens", field_type::integer}, integer<&record::image_output_tokens>},
     field{{"tokensUsed", field_type::integer}, integer<&record::tokens_used>},
+    field{{"audioSeconds", field_type::seconds}, audio_seconds},
+    field{{"images", field_type::integer}, unit<&unit_counts::images>},
+    field{{"pages", field_type::integer}, unit<&unit_counts::pages>},
+    field{{"searchUnits", field_type::integer}, unit<&unit_counts::search_units>},
+    field{{"webSearches", field_type::integer}, unit<&unit_counts::web_searches>},
+    field{{"characters", field_type::integer}, unit<&unit_counts::characters>},
+    field{{"serviceTier", field_type::text}, text<&record::service_tier>},
     field{{"usageSource", field_type::text}, name<&record::usage_from>},
     field{{"cost", field_type::usd}, usd<&record::cost_nano>},
     field{{"costSource", field_type::text}, name<&record::cost_from>},
@@ -126,6 +149,7 @@ constexpr std::array fields{
     field{{"outcome", field_type::text}, name<&record::result>},
     field{{"variant", field_type::text}, text<&record::variant>},
 };
+static_assert(fields.size() <= 64);  // the store keeps a set of fields as bits
 constexpr auto names = [] {
     std::array<field_name, fields.size()> all{};
     for (std::size_t i = 0; i < fields.size(); ++i) all[i] = fields[i].name;

@@ -72,6 +72,26 @@ TEST(Values, PriceOverridesArePicoUsdPerToken) {
         3'000'000);
 }
 
+TEST(Values, PriceOverridesByUnitArePicoUsdEach) {
+    const settings s = good(
+        "[pricing.overrides.w]\nper_audio_second = 0.0001\nper_character = 0.000015\nper_image = \"0.000000000001\"\n"
+        "per_page = 1\nper_search_unit = 0.002\nper_web_search = 0.01\nper_request = 0.005\n"
+        "[pricing.overrides.t]\ninput = 1\nimage_input = 2\nimage_output = 3\naudio_cached = 4\naudio_cache_write = 5");
+    const std::map<std::string, std::int64_t> units{
+        {"audio_second", 100'000'000}, {"character", 15'000'000},      {"image", 1},
+        {"page", 1'000'000'000'000},   {"search_unit", 2'000'000'000}, {"web_search", 10'000'000'000},
+        {"request", 5'000'000'000}};
+    EXPECT_EQ(s.pricing.overrides.at("w").pico, units);
+    const std::map<std::string, std::int64_t> tokens{{"in", 1'000'000},
+                                                     {"image_tok_in", 2'000'000},
+                                                     {"image_tok_out", 3'000'000},
+                                                     {"audio_cache_read", 4'000'000},
+                                                     {"audio_cache_write", 5'000'000}};
+    EXPECT_EQ(s.pricing.overrides.at("t").pico, tokens);
+    EXPECT_THAT(bad("[pricing.overrides.m]\nper_img = 1"), testing::Contains(HasSubstr("did you mean per_image?")));
+    EXPECT_THAT(bad("[pricing.overrides.m]\nper_image = 1001"), ElementsAre(HasSubstr("overrides.m.per_image: ")));
+}
+
 TEST(Values, ListenAddresses) {
     struct {
         const char *text, *host;

@@ -50,12 +50,15 @@ protected:
     // The cost in nano-USD, as an application's request (bare ids first).
     std::optional<std::int64_t> cost(const std::string& model, const token_counts& counts,
                                      const std::string& service = "") const {
-        const auto quote = prices->price("acme", model, counts, false, service);
+        return cost_of(model, {.tokens = counts, .service_tier = service});
+    }
+    std::optional<std::int64_t> cost_of(const std::string& model, const billed_usage& usage) const {
+        const auto quote = prices->price("acme", model, usage, false);
         return quote ? std::optional(quote->nano) : std::nullopt;
     }
 
     std::string id(const std::string& provider, const std::string& model, bool direct) const {
-        const auto quote = prices->price(provider, model, {.input = 1, .output = 1}, direct);
+        const auto quote = prices->price(provider, model, {.tokens = {.input = 1, .output = 1}}, direct);
         return quote ? quote->price_id : "unknown";
     }
 };
@@ -140,15 +143,107 @@ TEST_F(Small, ReasoningThatCostsWhatOutputCostsFollowsOutputIntoAService) {
     EXPECT_EQ(cost("services-1", {.output = 10, .reasoning = 6}, "batch"), 40'000);
 }
 
-TEST_F(Small, ASumBeyondInt64IsCutAndSaysSo) {
-    const auto quote = prices->price("acme", "plain-1", {.input = most, .output = most}, false);
+// ---- what is billed beside plain tokens ----------------------------------------------------------------------------
+
+TEST_F(Small, SecondsOfAudioAreChargedToTheMillisecond) {
+    // 12.345 s x 100,000,000 = 1,234,500,000 pico
+    EXPECT_EQ(cost_of("heard-1", {.units = {.audio_ms = 12'345}}), 1'234'500);
+    EXPECT_EQ(cost_of("heard-1", {.units = {.audio_ms = 0}}), 0);
+    // listed under the other name: 1.001 s x 27,777,800 = 27,805,577.8 pico, 27,805,578: 27,806 nano
+    EXPECT_EQ(cost_of("heard-2", {.units = {.audio_ms = 1'001}}), 27'806);
+    // spoken: 60 s x 250,000,000 = 15,000,000,000 pico, and 100 tokens of text x 2,500,000
+    EXPECT_EQ(cost_of("spoken-2", {.units = {.audio_ms = 60'000}}), 15'000'000);
+    EXPECT_EQ(cost_of("spoken-2", {.tokens = {.input = 100}, .units = {.audio_ms = 60'000}}), 15'250'000);
+    // the same audio told in tokens is charged once: 100 x 2,500,000 + 1,250 x 12,000,000
+    EXPECT_EQ(cost_of("spoken-2", {.tokens = {.input = 100, .output = 1'250, .audio_output = 1'250},
+                                   .units = {.audio_ms = 60'000}}),
+              15'250'000);
+}
+
+TEST_F(Small, SecondsThatAreNotOfAudioAreNoPriceOfAudio) {
+    EXPECT_EQ(cost_of("hired-1", {.units = {.audio_ms = 1'000}}), std::nullopt);  // time for which the model is hired
+    EXPECT_EQ(cost_of("film-1", {.units = {.audio_ms = 1'000}}), std::nullopt);   // video
+}
+
+TEST_F(Small, ImagesAreChargedByTheirTokensOrByThePiece) {
+    // 10 x 1,000,000 + 1,300 image tokens x 30,000,000 + 20 x 2,000,000 = 39,050,000,000; the piece is not added
+    const token_counts told{.input = 10, .output = 1'320, .image_output = 1'300};
+    EXPECT_EQ(cost_of("drawing-1", {.tokens = told, .units = {.images = 1}}), 39'050'000);
+    // nobody says which tokens they are: 2 x 39,000,000,000 beside 10 x 1,000,000 + 20 x 2,000,000
+    EXPECT_EQ(cost_of("drawing-1", {.tokens = {.input = 10, .output = 20}, .units = {.images = 2}}), 78'050'000);
+    // no price for image tokens: they are in the piece. 10 x 1,000,000 + 20 x 2,000,000 + 39,000,000,000
+    EXPECT_EQ(cost_of("pieces-1", {.tokens = told, .units = {.images = 1}}), 39'050'000);
+    // an image of the prompt: 90 x 1,000,000 + 10 x 3,000,000
+    EXPECT_EQ(cost_of("drawing-1", {.tokens = {.input = 100, .image_input = 10}}), 120'000);
+    EXPECT_EQ(cost_of("image-1", {.units = {.images = 3}}), 120'000'000);          // 3 x 40,000,000,000
+    EXPECT_EQ(cost_of("square/drawing-2", {.units = {.images = 2}}), 22'000'000);  // 2 x 11,000,000,000
+    // all its output is images: 100 x 40,000,000
+    EXPECT_EQ(cost_of("pixel-1", {.tokens = {.output = 100}, .units = {.images = 1}}), 4'000'000);
+    EXPECT_EQ(cost_of("plain-1", {.units = {.images = 1}}), std::nullopt);
+}
+
+TEST_F(Small, PagesSearchUnitsAndCharactersHaveTheirPrice) {
+    EXPECT_EQ(cost_of("ocr-1", {.units = {.pages = 7}}), 7'000'000);            // 7 x 1,000,000,000
+    EXPECT_EQ(cost_of("rerank-1", {.units = {.search_units = 2}}), 4'000'000);  // 2 x 2,000,000,000
+    EXPECT_EQ(cost_of("rerank-1", {.tokens = {.input = 500}, .units = {.search_units = 2}}), 4'000'000);
+    EXPECT_EQ(cost_of("spoken-1", {.units = {.characters = 1'000}}), 15'000'000);  // 1000 x 15,000,000
+    EXPECT_EQ(cost_of("spoken-1", {.units = {.pages = 1}}), std::nullopt);
+    EXPECT_EQ(cost_of("ocr-1", {.units = {.pages = -7}}), 0);
+}
+
+TEST_F(Small, WebSearchesCostBesideTokensAndAreUnknownWithoutAPrice) {
+    // 1000 x 1,000,000 + 100 x 5,000,000 + 3 x 8,000,000,000 (a medium context) = 25,500,000,000
+    const token_counts counts{.input = 1'000, .output = 100};
+    EXPECT_EQ(cost_of("search-1", {.tokens = counts, .units = {.web_searches = 3}}), 25'500'000);
+    EXPECT_EQ(cost_of("search-1", {.tokens = counts, .units = {.web_searches = 0}}), 1'500'000);
+    EXPECT_EQ(cost_of("plain-1", {.tokens = counts, .units = {.web_searches = 1}}), std::nullopt);
+    EXPECT_EQ(cost_of("plain-1", {.tokens = counts, .units = {.web_searches = 0}}), 210'000);
+}
+
+TEST_F(Small, UnitsWithoutAPriceAreInThePriceOfTheTokensThatWereTold) {
+    // 378 x 150,000 + 11 x 600,000 = 63,300,000: the audio of a prompt is among its tokens
+    EXPECT_EQ(cost_of("plain-1", {.tokens = {.input = 378, .output = 11}, .units = {.audio_ms = 30'000}}), 63'300);
+    EXPECT_EQ(cost_of("plain-1", {.units = {.audio_ms = 30'000}}), std::nullopt);
+}
+
+TEST_F(Small, AFeeIsChargedForEachRequest) {
+    EXPECT_EQ(cost("fee-1", {.input = 100, .output = 10}), 5'020'000);  // 10 x 2,000,000 + 5,000,000,000
+}
+
+TEST_F(Small, MediaThatWereCachedAreChargedOnce) {
+    // input 100: 60 cached, 80 audio; 40 of them must be both.
+    //   20 cached text x 400,000 + 40 cached audio x 300,000 + 40 audio x 32,000,000 = 1,300,000,000
+    EXPECT_EQ(cost("live-1", {.input = 100, .cached = 60, .audio_input = 80}), 1'300'000);
+    // input 100: 30 stored, 80 audio; 10 both: 20 x 5,000,000 + 10 x 33,000,000 + 70 x 32,000,000
+    EXPECT_EQ(cost("live-1", {.input = 100, .cache_write = 30, .audio_input = 80}), 2'670'000);
+    // input 100: 60 cached, 80 of images; 40 both: 60 x 400,000 + 40 x 6,000,000
+    EXPECT_EQ(cost("live-1", {.input = 100, .cached = 60, .image_input = 80}), 264'000);
+    // they fit beside each other: 30 x 4,000,000 + 20 x 400,000 + 50 x 32,000,000
+    EXPECT_EQ(cost("live-1", {.input = 100, .cached = 20, .audio_input = 50}), 1'728'000);
+}
+
+TEST_F(Small, SlabsPriceTheWholeRequestToo) {
+    EXPECT_EQ(cost("slab-1", {.input = 1'000, .output = 10}), 54'000);   // 1000 x 50,000 + 10 x 400,000
+    EXPECT_EQ(cost("slab-1", {.input = 1'001, .output = 10}), 270'250);  // 1001 x 250,000 + 10 x 2,000,000
+}
+
+TEST_F(Small, UnitsBeyondInt64AreCutAndSaySo) {
+    const auto quote = prices->price("acme", "image-1", {.units = {.images = most}}, false);
     ASSERT_TRUE(quote);
     EXPECT_EQ(quote->nano, most);
     EXPECT_TRUE(quote->saturated);
-    const auto parts = prices->price("acme", "parts-1", {most, most, most, most, most, most, most, most}, false);
+}
+
+TEST_F(Small, ASumBeyondInt64IsCutAndSaysSo) {
+    const auto quote = prices->price("acme", "plain-1", {.tokens = {.input = most, .output = most}}, false);
+    ASSERT_TRUE(quote);
+    EXPECT_EQ(quote->nano, most);
+    EXPECT_TRUE(quote->saturated);
+    const auto parts =
+        prices->price("acme", "parts-1", {.tokens = {most, most, most, most, most, most, most, most}}, false);
     ASSERT_TRUE(parts);
     EXPECT_EQ(parts->nano, most);
-    EXPECT_FALSE(prices->price("acme", "plain-1", {.input = 1}, false)->saturated);
+    EXPECT_FALSE(prices->price("acme", "plain-1", {.tokens = {.input = 1}}, false)->saturated);
 }
 
 TEST_F(Small, AnUnknownPriceIsNotAZero) {
@@ -169,6 +264,12 @@ TEST_F(Small, ADirectRequestIsLookedUpUnderItsProviderFirst) {
     EXPECT_EQ(id("together", "Meta/llama-x", true), "together_ai/Meta/llama-x@2026-01-31");
     EXPECT_EQ(id("together", "Meta/llama-x", false), "together_ai/Meta/llama-x@2026-01-31");
     EXPECT_EQ(id("acme", "acme/plain-1", false), "acme/plain-1@2026-01-31");
+}
+
+TEST_F(Small, ARetiredPriceGivesWayToOneThatIsStillListed) {
+    EXPECT_EQ(id("acme", "listed-1", true), "listed-1@2026-01-31");
+    EXPECT_EQ(id("acme", "gone-2", true), "acme/gone-2@2026-01-31");  // neither is: the provider's own
+    EXPECT_EQ(id("acme", "gone-2", false), "gone-2@2026-01-31");
 }
 
 TEST_F(Small, DateVersionAndRegionAreDroppedWhereTheNameItselfIsUnknown) {
@@ -199,6 +300,14 @@ TEST_F(Small, AModelOfAKnownMakerIsFoundWhoeverWasAsked) {
     EXPECT_EQ(id("openai", "llama-x", false), "unknown");  // sold by many, at many prices
 }
 
+TEST_F(Small, NamesOfRoutersAreFoundWithoutTheirVariant) {
+    const std::string routed = "openrouter/maker/routed-1.5@2026-01-31";
+    EXPECT_EQ(id("openrouter", "maker/routed-1.5", true), routed);
+    EXPECT_EQ(id("openrouter", "maker/routed-1.5:beta", true), routed);
+    EXPECT_EQ(id("acme", "maker/routed-1.5", false), routed);  // behind an application of ours
+    EXPECT_EQ(id("openrouter", "maker/routed-1.5:free", true), "unknown");
+}
+
 TEST_F(Small, OddNamesAreUnknownAndHarmless) {
     for (const std::string& model :
          {std::string(5000, 'x'), std::string("-"), std::string("@"), std::string(":0"), std::string("-v1:0"),
@@ -214,25 +323,109 @@ TEST(Overrides, ComeFirstAlsoForDatedNamesOfTheSameModel) {
     const auto prices = load(settings);
     const token_counts counts{.input = 100, .cached = 40, .output = 10};
     for (const char* model : {"dated-2", "dated-2-2025-06-01", "models/dated-2"}) {
-        const auto quote = prices->price("acme", model, counts, true);
+        const auto quote = prices->price("acme", model, {.tokens = counts}, true);
         ASSERT_TRUE(quote) << model;
         EXPECT_EQ(quote->nano, 60'000);  // 100 x 500,000 + 10 x 1,000,000
         EXPECT_EQ(quote->price_id, "override:dated-2");
     }
-    EXPECT_EQ(prices->price("acme", "plain-1", {.input = 4}, true)->nano, 1'000);
-    EXPECT_FALSE(prices->price("acme", "plain-1", {.input = 4, .output = 1}, true));
-    EXPECT_EQ(prices->price("acme", "tiers-1", {.input = 1}, true)->price_id, "tiers-1@2026-01-31");
+    EXPECT_EQ(prices->price("acme", "plain-1", {.tokens = {.input = 4}}, true)->nano, 1'000);
+    EXPECT_FALSE(prices->price("acme", "plain-1", {.tokens = {.input = 4, .output = 1}}, true));
+    EXPECT_EQ(prices->price("acme", "tiers-1", {.tokens = {.input = 1}}, true)->price_id, "tiers-1@2026-01-31");
+}
+
+TEST(Overrides, MaySetEveryPriceAlsoThoseByUnit) {
+    auto settings = small_settings();
+    settings.overrides["mine"].pico = {{"in", 1'000'000},           {"out", 2'000'000},
+                                       {"image_tok_in", 3'000'000}, {"image_tok_out", 4'000'000},
+                                       {"page", 5'000'000'000},     {"web_search", 6'000'000'000},
+                                       {"request", 7'000'000'000}};
+    settings.overrides["whisper-1"].pico = {{"audio_second", 100'000'000}};
+    const auto prices = load(settings);
+    // 90 x 1 + 10 x 3 + 5 x 2 + 5 x 4 = 150 USD/1M; 2 pages, 1 search, the request: 10 + 6 + 7 thousandths of a USD
+    const billed_usage usage{.tokens = {.input = 100, .output = 10, .image_input = 10, .image_output = 5},
+                             .units = {.pages = 2, .web_searches = 1}};
+    EXPECT_EQ(prices->price("acme", "mine", usage, false)->nano, 150'000 + 23'000'000);
+    EXPECT_EQ(prices->price("acme", "whisper-1", {.units = {.audio_ms = 30'000}}, false)->nano, 3'000'000);
+    EXPECT_FALSE(prices->price("acme", "whisper-1", {.tokens = {.input = 1}}, false));
+}
+
+TEST(PriceAgain, TakesTheEntryThatThePriceIdNames) {
+    const auto prices = load(small_settings());
+    const billed_usage usage{.tokens = {.input = 1'000}};
+    const auto again = [&](const char* id, const char* provider, const char* model) {
+        const auto quote = prices->price_again(id, provider, model, usage);
+        return quote ? quote->price_id : "unknown";
+    };
+    EXPECT_EQ(again("plain-1@2025-01-01", "acme", "other"), "plain-1@2026-01-31");
+    EXPECT_EQ(again("acme/plain-1@2025-01-01", "acme", "plain-1"), "acme/plain-1@2026-01-31");
+    EXPECT_EQ(again("gone-1@2025-01-01", "acme", "dated-2"), "dated-2@2026-01-31");
+    EXPECT_EQ(again("", "acme", "dated-2@20260203"), "dated-2@2026-01-31");
+    EXPECT_EQ(again("override:gone-1", "acme", "dated-2"), "dated-2@2026-01-31");
+    EXPECT_EQ(again("gone-1@2025-01-01", "acme", "gone-1"), "unknown");
+    // the entry is there, but has no price for what was used
+    EXPECT_EQ(again("image-1@2025-01-01", "acme", "dated-2"), "dated-2@2026-01-31");
+}
+
+TEST(PriceAgain, AnOverrideOfTodayComesFirst) {
+    auto settings = small_settings();
+    settings.overrides["plain-1"].pico = {{"in", 7}};
+    const auto prices = load(settings);
+    const billed_usage usage{.tokens = {.input = 1'000}};
+    EXPECT_EQ(prices->price_again("plain-1@2025-01-01", "acme", "plain-1", usage)->price_id, "override:plain-1");
+    EXPECT_EQ(prices->price_again("override:plain-1", "acme", "other", usage)->price_id, "override:plain-1");
+    EXPECT_EQ(prices->price_again("tiers-1@2025-01-01", "acme", "tiers-1", usage)->price_id, "tiers-1@2026-01-31");
+}
+
+TEST(Catalogue, FindsTheNamesThatProvidersAnswerWith) {
+    const auto prices = load(real_settings());
+    struct row {
+        const char *provider, *model, *entry;
+    };
+    const row rows[] = {
+        {"bedrock", "us.anthropic.claude-sonnet-4-20250514-v1:0", "us.anthropic.claude-sonnet-4-20250514-v1:0"},
+        {"bedrock", "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+         "global.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+        {"vertex", "claude-sonnet-4@20250514", "vertex_ai/claude-sonnet-4@20250514"},
+        {"anthropic", "claude-3-haiku-latest", "claude-3-haiku-latest"},
+        {"mistral", "mistral-large-latest", "mistral/mistral-large-latest"},
+        {"azure", "gpt-4o-2024-08-06", "azure/gpt-4o-2024-08-06"},
+        {"azure", "gpt-4o-mini-2024-07-18", "azure/gpt-4o-mini-2024-07-18"},
+        {"gemini", "models/gemini-2.5-pro", "gemini/gemini-2.5-pro"},
+        {"vertex", "publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"},
+        {"openrouter", "anthropic/claude-3.5-sonnet:beta", "openrouter/anthropic/claude-3.5-sonnet:beta"},
+        {"openai", "ft:gpt-4o-mini-2024-07-18:org::id", "ft:gpt-4o-mini-2024-07-18"},
+        {"openai", "gpt-4o-mini-2024-07-18", "gpt-4o-mini-2024-07-18"}};
+    for (const auto& [provider, model, entry] : rows) {
+        const auto quote = prices->price(provider, model, {.tokens = {.input = 1, .output = 1}}, true);
+        ASSERT_TRUE(quote) << model;
+        EXPECT_EQ(quote->price_id, std::string(entry) + "@" + std::string(prices->as_of())) << model;
+    }
+}
+
+TEST(Catalogue, UnitPricesOfWellKnownModels) {
+    const auto prices = load(real_settings());
+    const auto nano = [&](const char* provider, const char* model, const billed_usage& usage) {
+        const auto quote = prices->price(provider, model, usage, true);
+        return quote ? quote->nano : -1;
+    };
+    // 0.006 USD a minute; 15 USD a million characters; 2 USD for 1000 searches; 1 and 10 USD for 1000 pages, searches
+    EXPECT_EQ(nano("openai", "whisper-1", {.units = {.audio_ms = 60'000}}), 6'000'000);
+    EXPECT_EQ(nano("openai", "tts-1", {.units = {.characters = 1'000}}), 15'000'000);
+    EXPECT_EQ(nano("cohere", "rerank-v3.5", {.units = {.search_units = 1}}), 2'000'000);
+    EXPECT_EQ(nano("anthropic", "claude-sonnet-4-20250514", {.units = {.web_searches = 1}}), 10'000'000);
 }
 
 TEST(Catalogue, TheDefaultModelCostsWhatGoogleCloudLists) {
     // gemini-2.0-flash-exp on Vertex: 0.15 USD per 1M input, 0.60 per 1M output: 900 + 623 tokens = 0.0005088 USD.
     const auto prices = load(real_settings());
-    const auto quote = prices->price("gemini", "gemini-2.0-flash-exp", {.input = 900, .output = 623}, false);
+    const auto quote =
+        prices->price("gemini", "gemini-2.0-flash-exp", {.tokens = {.input = 900, .output = 623}}, false);
     ASSERT_TRUE(quote);
     EXPECT_EQ(quote->nano, 508'800);
     EXPECT_EQ(quote->price_id, "gemini-2.0-flash-exp@" + std::string(prices->as_of()));
     // Google AI Studio gave it away.
-    const auto direct = prices->price("gemini", "gemini-2.0-flash-exp", {.input = 900, .output = 623}, true);
+    const auto direct =
+        prices->price("gemini", "gemini-2.0-flash-exp", {.tokens = {.input = 900, .output = 623}}, true);
     ASSERT_TRUE(direct);
     EXPECT_EQ(direct->nano, 0);
     EXPECT_THAT(direct->price_id, testing::StartsWith("gemini/gemini-2.0-flash-exp@"));
@@ -245,7 +438,7 @@ TEST(Catalogue, ListPricesOfWellKnownModels) {
     const std::pair<const char*, std::int64_t> lists[] = {{"gpt-4o-2024-08-06", 1'250'000'000},
                                                           {"gpt-4o-mini", 75'000'000}};
     for (const auto& [model, nano] : lists) {
-        const auto quote = prices->price("openai", model, {.input = 100'000, .output = 100'000}, true);
+        const auto quote = prices->price("openai", model, {.tokens = {.input = 100'000, .output = 100'000}}, true);
         ASSERT_TRUE(quote) << model;
         EXPECT_EQ(quote->nano, nano) << model;
     }
@@ -259,7 +452,7 @@ TEST(Catalogue, TheProgramCarriesACopyOfTheDefault) {
     std::filesystem::current_path(before);
     ASSERT_TRUE(prices);
     EXPECT_EQ(prices->as_of(), load(real_settings())->as_of());
-    EXPECT_EQ(prices->price("", "gpt-4o-mini", {.input = 1000, .output = 500}, false)->nano, 450'000);
+    EXPECT_EQ(prices->price("", "gpt-4o-mini", {.tokens = {.input = 1000, .output = 500}}, false)->nano, 450'000);
 }
 
 TEST(Catalogue, WhatIsWrongWithAFileIsSaidWithItsName) {
@@ -300,8 +493,9 @@ TEST(Catalogue, EveryVectorOfTheSharedDataHolds) {
                                   v.value("cache_write_tokens", 0L), v.value("cache_write_1h_tokens", 0L),
                                   v.value("output_tokens", 0L),      v.value("reasoning_tokens", 0L),
                                   v.value("audio_input_tokens", 0L), v.value("audio_output_tokens", 0L)};
-        const auto quote =
-            prices->price("", v.at("model").get<std::string>(), counts, false, v.value("service_tier", ""));
+        const std::string service = v.value("service_tier", "");
+        const billed_usage usage{.tokens = counts, .service_tier = service};
+        const auto quote = prices->price("", v.at("model").get<std::string>(), usage, false);
         ASSERT_TRUE(quote) << line;
         EXPECT_EQ(quote->nano, v.at("expected_nano_usd").get<std::int64_t>()) << line;
     }
@@ -328,8 +522,9 @@ TEST(Catalogue, EverySharedAnswerCostsWhatItsProviderLists) {
                                   .output = count("output_tokens"),
                                   .reasoning = count("reasoning_tokens")};
         const std::string provider = row.at("provider");
-        auto quote = prices->price(provider, told.at("model").get<std::string>(), counts, true);
-        if (!quote) quote = prices->price(provider, row.at("requested_model").get<std::string>(), counts, true);
+        auto quote = prices->price(provider, told.at("model").get<std::string>(), {.tokens = counts}, true);
+        if (!quote)
+            quote = prices->price(provider, row.at("requested_model").get<std::string>(), {.tokens = counts}, true);
         ASSERT_TRUE(quote) << line;
         EXPECT_EQ(quote->nano, told.at("cost_nano_usd").get<std::int64_t>()) << line;
         ++seen;
@@ -359,6 +554,21 @@ TEST(PriceCommand, ShowsEachLineTheRoundingTheTotalAndWhereItIsFrom) {
     EXPECT_THAT(shown.out, HasSubstr("2015000000 pico-USD, rounded half up: 2015000 nano-USD"));
     EXPECT_THAT(shown.out, HasSubstr("0.002015 USD"));
     EXPECT_EQ(shown.err, "");
+}
+
+TEST(PriceCommand, ShowsEachUnitAndWhichPricesApply) {
+    price_question question{"services-1", "", {.input = 2'000, .output = 10}};
+    question.service_tier = "priority";
+    EXPECT_THAT(run(question).out,
+                testing::AllOf(HasSubstr("service tier   priority\n"), HasSubstr("size tier      more than 1000 input"),
+                               HasSubstr("2000 tokens x 9000000 pico-USD = 18000000000 pico-USD")));
+    question = {"heard-1", "", {}, {.audio_ms = 12'345}};
+    EXPECT_THAT(run(question).out, testing::AllOf(HasSubstr("12.345 s x 100000000 pico-USD = 1234500000 pico-USD"),
+                                                  HasSubstr("total          0.0012345 USD")));
+    question = {"search-1", "", {.input = 1}, {.web_searches = 2}};
+    EXPECT_THAT(run(question).out, HasSubstr("2 web searches x 8000000000 pico-USD = 16000000000 pico-USD"));
+    question = {"plain-1", "", {.input = 1}, {.web_searches = 2}};
+    EXPECT_EQ(run(question).code, 1);
 }
 
 TEST(PriceCommand, AProviderIsAskedFirst) {

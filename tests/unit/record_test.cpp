@@ -34,9 +34,16 @@ record full_record() {
     r.input_tokens = 1200;
     r.cached_tokens = 200;
     r.cache_write_tokens = 0;
+    r.cache_write_1h_tokens = 0;
+    r.audio_input_tokens = 40;
+    r.image_input_tokens = 50;
     r.output_tokens = 323;
     r.reasoning_tokens = 23;
+    r.audio_output_tokens = 60;
+    r.image_output_tokens = 70;
     r.tokens_used = 1523;
+    r.units = {.audio_ms = 12'345, .images = 2, .pages = 3, .search_units = 4, .web_searches = 5, .characters = 6'000};
+    r.service_tier = "batch";
     r.usage_from = usage_source::body;
     r.cost_nano = 453'000;
     r.cost_from = cost_source::catalogue;
@@ -111,11 +118,13 @@ TEST(RecordFields, AreThoseOfTheContractInThisOrder) {
     for (const auto& each : usage_fields()) names.push_back(each.name);
     EXPECT_THAT(names, ElementsAre("id", "requestId", "ts", "userId", "clerkUserId", "plan", "userSource", "userClaim",
                                    "provider", "aiModel", "requestedModel", "contentType", "feature", "inputTokens",
-                                   "cachedTokens", "cacheWriteTokens", "outputTokens", "reasoningTokens", "tokensUsed",
-                                   "usageSource", "cost", "costSource", "priceId", "saved", "savedTokens", "cached",
-                                   "cacheRule", "success", "status", "finishReason", "errorMessage", "requestDuration",
-                                   "upstreamDuration", "ttft", "firstToken", "stream", "estimated", "attempts",
-                                   "outcome", "variant"));
+                                   "cachedTokens", "cacheWriteTokens", "cacheWrite1hTokens", "audioInputTokens",
+                                   "imageInputTokens", "outputTokens", "reasoningTokens", "audioOutputTokens",
+                                   "imageOutputTokens", "tokensUsed", "audioSeconds", "images", "pages", "searchUnits",
+                                   "webSearches", "characters", "serviceTier", "usageSource", "cost", "costSource",
+                                   "priceId", "saved", "savedTokens", "cached", "cacheRule", "success", "status",
+                                   "finishReason", "errorMessage", "requestDuration", "upstreamDuration", "ttft",
+                                   "firstToken", "stream", "estimated", "attempts", "outcome", "variant"));
 }
 
 TEST(RecordFields, HaveTheirPublicForm) {
@@ -126,6 +135,12 @@ TEST(RecordFields, HaveTheirPublicForm) {
     EXPECT_EQ(fields.at("userSource"), "jwt");
     EXPECT_EQ(fields.at("inputTokens"), "1200");
     EXPECT_EQ(fields.at("cacheWriteTokens"), "0");
+    EXPECT_EQ(fields.at("cacheWrite1hTokens"), "0");
+    EXPECT_EQ(fields.at("imageOutputTokens"), "70");
+    EXPECT_EQ(fields.at("audioSeconds"), "12.345");
+    EXPECT_EQ(fields.at("searchUnits"), "4");
+    EXPECT_EQ(fields.at("characters"), "6000");
+    EXPECT_EQ(fields.at("serviceTier"), "batch");
     EXPECT_EQ(fields.at("cost"), "0.000453");
     EXPECT_EQ(fields.at("costSource"), "catalogue");
     EXPECT_EQ(fields.at("saved"), "0.000000001");
@@ -185,13 +200,17 @@ TEST(RecordCodec, StaysWithinItsBoundAndCutsBetweenCharacters) {
     for (auto each :
          {&record::request_id, &record::clerk_user_id, &record::plan, &record::user_claim, &record::provider,
           &record::ai_model, &record::requested_model, &record::content_type, &record::feature, &record::price_id,
-          &record::cache_rule, &record::finish_reason, &record::variant})
+          &record::cache_rule, &record::finish_reason, &record::variant, &record::service_tier})
         r.*each = text;
     for (auto each :
-         {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::output_tokens,
-          &record::reasoning_tokens, &record::tokens_used, &record::cost_nano, &record::saved_nano,
-          &record::saved_tokens, &record::duration_us, &record::upstream_us, &record::ttft_us, &record::first_token_us})
+         {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::cache_write_1h_tokens,
+          &record::audio_input_tokens, &record::image_input_tokens, &record::output_tokens, &record::reasoning_tokens,
+          &record::audio_output_tokens, &record::image_output_tokens, &record::tokens_used, &record::cost_nano,
+          &record::saved_nano, &record::saved_tokens, &record::duration_us, &record::upstream_us, &record::ttft_us,
+          &record::first_token_us})
         r.*each = std::numeric_limits<std::int64_t>::min();
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    r.units = {least, least, least, least, least, least};
     const std::string bytes = encoded(r);
     ASSERT_GT(bytes.size(), 0U);
     ASSERT_LE(bytes.size(), record_bytes_max);
@@ -233,6 +252,30 @@ TEST(RecordCodec, IsTotalOnAnyBytes) {
         fields_of(back);
         log_line(back);
     }
+}
+
+// A record as the first release wrote it: format 1, the id (tag 64), the arrival (65), user (2), input tokens (32),
+// cost (38), status (67) and the four kinds (69 to 72), each tag doubled, numbers zigzag.
+TEST(RecordCodec, ReadsTheJournalOfAnOlderRelease) {
+    std::string bytes = "\x01\x81\x10";
+    bytes += "0123456789abcdef";
+    for (const int byte : {0x82, 0xF4, 0x03,             // ts 250
+                           0x05, 0x03, 'u',  '-',  '1',  // user
+                           0x40, 0x90, 0x03,             // 200 input tokens
+                           0x4C, 0x0E,                   // 7 nano-USD
+                           0x86, 0x90, 0x03,             // status 200
+                           0x8A, 0x00, 0x8C, 0x01, 0x8E, 0x03, 0x90, 0x00})
+        bytes += static_cast<char>(byte);
+    record back = full_record();
+    ASSERT_TRUE(decode(bytes, back));
+    EXPECT_EQ(back.ts_ms, 250);
+    EXPECT_EQ(back.user_id, "u-1");
+    EXPECT_EQ(back.input_tokens, 200);
+    EXPECT_EQ(back.cost_nano, 7);
+    EXPECT_EQ(back.cost_from, cost_source::catalogue);
+    EXPECT_FALSE(back.cache_write_1h_tokens || back.audio_input_tokens || back.image_output_tokens);
+    EXPECT_FALSE(back.units.any());
+    EXPECT_EQ(back.service_tier, "");
 }
 
 TEST(RecordCodec, SkipsFieldsOfANewerRelease) {
