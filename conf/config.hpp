@@ -111,6 +111,7 @@ struct pricing_settings {
     std::string default_provider = "gemini";
     std::string default_model = "gemini-2.0-flash-exp";
     std::int64_t default_tokens = 1500;
+    bool search_fees = false;  // the catalogue's price of a web search is charged
     std::int64_t default_cost_nano = 600'000;
     std::map<std::string, price_override> overrides;
 

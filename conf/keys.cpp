@@ -194,6 +194,7 @@ constexpr key_rule rules[] = {
     {"pricing.default_tokens", [](V v, S s, C c) { read_integer(v, s.pricing.default_tokens, c, 0, most_tokens); }},
     {"pricing.default_cost_usd",
      [](V v, S s, C c) { read_decimal(v, s.pricing.default_cost_nano, c, nano_places, most_nano); }},
+    {"pricing.search_fees", [](V v, S s, C c) { read_bool(v, s.pricing.search_fees, c); }},
     {"pricing.overrides", [](V v, S s, C c) { read_price_overrides(v, s.pricing.overrides, c); }},
 
     {"cache", [](V v, S s, C c) { read_cache_rules(v, s.cache, c); }},

@@ -190,9 +190,8 @@ void meter::take_names() {
 }
 
 void meter::take_usage(bool aborted) {
-    record_.input_tokens = record_.output_tokens = record_.tokens_used = std::nullopt;
-    record_.cached_tokens = record_.cache_write_tokens = record_.reasoning_tokens = std::nullopt;
     record_.usage_from = usage_source::none;
+    record_.tokens_used = std::nullopt;
     record_.estimated = false;
     if (!answered_) return;
     const auto& facts = answer_.facts();
@@ -200,7 +199,15 @@ void meter::take_usage(bool aborted) {
     record_.output_tokens = stated_.output_tokens ? stated_.output_tokens : facts.output_tokens;
     record_.cached_tokens = facts.cached_tokens;
     record_.cache_write_tokens = facts.cache_write_tokens;
+    record_.cache_write_1h_tokens = facts.cache_write_1h_tokens;
     record_.reasoning_tokens = facts.reasoning_tokens;
+    record_.audio_input_tokens = facts.audio_input_tokens;
+    record_.image_input_tokens = facts.image_input_tokens;
+    record_.audio_output_tokens = facts.audio_output_tokens;
+    record_.image_output_tokens = facts.image_output_tokens;
+    record_.units = facts.units;
+    record_.service_tier = facts.service_tier;
+    if (facts.contradictory) add_flag(record_, tracking::record_flag::usage_conflict);
     if (stated_.input_tokens || stated_.output_tokens) {
         record_.usage_from = usage_source::headers;
     } else if (record_.input_tokens || record_.output_tokens) {
@@ -234,11 +241,28 @@ void meter::take_outcome(const exchange_end& how, const tracking::usage::usage_f
     }
 }
 
-std::optional<tracking::price_quote> meter::quote(const tracking::token_counts& counts) const {
-    const tracking::billed_usage usage{.tokens = counts};
-    auto found = rules_->prices->price(record_.provider, record_.ai_model, usage, !provider_.empty());
+tracking::billed_usage meter::usage_to_price() const {
+    const auto count = [](const std::optional<std::int64_t>& told) { return told.value_or(0); };
+    return {.tokens = {.input = count(record_.input_tokens),
+                       .cached = count(record_.cached_tokens),
+                       .cache_write = count(record_.cache_write_tokens),
+                       .cache_write_1h = count(record_.cache_write_1h_tokens),
+                       .output = count(record_.output_tokens),
+                       .reasoning = count(record_.reasoning_tokens),
+                       .audio_input = count(record_.audio_input_tokens),
+                       .audio_output = count(record_.audio_output_tokens),
+                       .image_input = count(record_.image_input_tokens),
+                       .image_output = count(record_.image_output_tokens)},
+            .units = record_.units,
+            .service_tier = record_.service_tier};
+}
+
+std::optional<tracking::price_quote> meter::quote() const {
+    const tracking::billed_usage usage = usage_to_price();
+    const bool direct = !provider_.empty();
+    auto found = rules_->prices->price(record_.provider, record_.ai_model, usage, direct);
     if (!found && !record_.requested_model.empty() && record_.requested_model != record_.ai_model)
-        found = rules_->prices->price(record_.provider, record_.requested_model, usage, !provider_.empty());
+        found = rules_->prices->price(record_.provider, record_.requested_model, usage, direct);
     return found;
 }
 
@@ -251,39 +275,54 @@ void meter::estimate() {
     record_.estimated = true;
 }
 
-void meter::price_tokens(const tracking::token_counts& counts) {
-    if (auto found = quote(counts)) {
-        record_.cost_nano = found->nano;
-        record_.cost_from = cost_source::catalogue;
-        record_.price_id = std::move(found->price_id);
-    } else {
-        record_.cost_nano = std::nullopt;
-        record_.cost_from = cost_source::unknown;
-    }
+// False = no price for this is known.
+bool meter::take_price() {
+    auto found = quote();
+    if (!found) return false;
+    if (found->saturated) add_flag(record_, tracking::record_flag::cost_capped);
+    record_.cost_nano = found->nano;
+    record_.cost_from = cost_source::catalogue;
+    record_.price_id = std::move(found->price_id);
+    return true;
 }
 
+void meter::nothing_billed() {
+    record_.input_tokens = record_.output_tokens = record_.tokens_used = 0;
+    for (auto part : {&tracking::record::cached_tokens, &tracking::record::cache_write_tokens,
+                      &tracking::record::cache_write_1h_tokens, &tracking::record::reasoning_tokens,
+                      &tracking::record::audio_input_tokens, &tracking::record::image_input_tokens,
+                      &tracking::record::audio_output_tokens, &tracking::record::image_output_tokens})
+        record_.*part = std::nullopt;
+    record_.units = {};
+    record_.cost_nano = 0;
+    record_.cost_from = cost_source::none;
+}
+
+void meter::take_cache(int status) {
+    const auto& facts = answer_.facts();
+    if (!answered_ || status >= 400) return;
+    const bool header_says = cache_.answer >= tracking::cache_answer::weak_hit;
+    record_.cached = stated_.cached || header_says || facts.cached_flag;
+    if (stated_.cached) {
+        record_.cache_rule = "x-ai-cached";
+    } else if (header_says) {
+        record_.cache_rule = cache_.rule;
+    } else if (facts.cached_flag) {
+        record_.cache_rule = "body:" + facts.cached_flag_name;
+    }
+    if (cache_.contradicted) add_flag(record_, tracking::record_flag::cache_conflict);
+}
+
+// The first that applies: a response cache, nothing billable, a figure that was told, the catalogue, an estimate.
 void meter::take_cost(const exchange_end& how) {
     const auto& facts = answer_.facts();
-    tracking::token_counts counts;
-    counts.input = record_.input_tokens.value_or(0);
-    counts.output = record_.output_tokens.value_or(0);
-    counts.cached = record_.cached_tokens.value_or(0);
-    counts.cache_write = record_.cache_write_tokens.value_or(0);
-    counts.cache_write_1h = answered_ ? facts.cache_write_1h_tokens.value_or(0) : 0;
-    counts.reasoning = record_.reasoning_tokens.value_or(0);
     record_.price_id.clear();
-    const auto nothing_billed = [this] {
-        record_.input_tokens = record_.output_tokens = record_.tokens_used = 0;
-        record_.cached_tokens = record_.cache_write_tokens = record_.reasoning_tokens = std::nullopt;
-        record_.cost_nano = 0;
-    };
-
     if (record_.cached) {
         if (record_.tokens_used) {
             record_.saved_tokens = record_.tokens_used;
             if (stated_.cost_nano) {
                 record_.saved_nano = stated_.cost_nano;
-            } else if (const auto found = quote(counts)) {
+            } else if (const auto found = quote()) {
                 record_.saved_nano = found->nano;
                 record_.price_id = found->price_id;
             }
@@ -292,20 +331,25 @@ void meter::take_cost(const exchange_end& how) {
         record_.cost_from = cost_source::cache;
         return;
     }
+    const bool told = record_.tokens_used || record_.units.any();
     const bool reported = stated_.cost_nano || (answered_ && facts.reported_cost_pico);
-    if (!billable_ || (!reported && !record_.tokens_used && !(record_.success && how.status < 300))) {
+    if (!billable_ || (!reported && !told && !(record_.success && how.status < 300))) {
         nothing_billed();
         record_.usage_from = usage_source::none;
-        record_.cost_from = cost_source::none;
-        return;
-    }
-    if (reported) {
+    } else if (reported) {
         record_.cost_nano = stated_.cost_nano ? *stated_.cost_nano : sum(*facts.reported_cost_pico, 500) / 1000;
         record_.cost_from = cost_source::reported;
-        return;
+    } else if (told && take_price()) {
+        // Images or seconds alone are usage where something is billed by them; an application's list of links is none.
+        if (record_.usage_from == usage_source::none) record_.usage_from = usage_source::body;
+    } else if (record_.tokens_used) {
+        record_.cost_nano = std::nullopt;
+        record_.cost_from = cost_source::unknown;
+    } else if (record_.success && how.status < 300) {
+        estimate();
+    } else {
+        nothing_billed();
     }
-    if (!record_.tokens_used) return estimate();
-    price_tokens(counts);
 }
 
 void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal, label_bounds& labels) {
@@ -313,16 +357,7 @@ void meter::end(const exchange_end& how, steady_time now, tracking::journal::wri
     const auto& facts = answer_.facts();
     take_names();
     take_outcome(how, facts);
-    if (answered_ && how.status < 400) {
-        record_.cached = stated_.cached || cache_.answer >= tracking::cache_answer::weak_hit || facts.cached_flag;
-        if (stated_.cached) {
-            record_.cache_rule = "x-ai-cached";
-        } else if (cache_.answer >= tracking::cache_answer::weak_hit) {
-            record_.cache_rule = cache_.rule;
-        } else if (facts.cached_flag) {
-            record_.cache_rule = "body:" + facts.cached_flag_name;
-        }
-    }
+    take_cache(how.status);
     take_usage(how.result == outcome::client_abort || how.result == outcome::upstream_abort);
     take_cost(how);
     record_.duration_us = micros_since_arrival(now);

@@ -84,9 +84,12 @@ private:
     void take_usage(bool aborted);
     void take_outcome(const exchange_end& how, const tracking::usage::usage_facts& facts);
     void take_cost(const exchange_end& how);
-    void price_tokens(const tracking::token_counts& counts);
+    void take_cache(int status);
+    void nothing_billed();
+    bool take_price();
     void estimate();
-    std::optional<tracking::price_quote> quote(const tracking::token_counts& counts) const;
+    tracking::billed_usage usage_to_price() const;
+    std::optional<tracking::price_quote> quote() const;
     std::int64_t micros_since_arrival(steady_time at) const noexcept;
 
     const rules* rules_ = nullptr;

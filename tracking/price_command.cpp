@@ -8,7 +8,9 @@ namespace tracking {
 
 int run_price(const conf::pricing_settings& settings, const price_question& question, std::ostream& out,
               std::ostream& err) {
-    const auto loaded = price_catalogue::load(settings);
+    conf::pricing_settings with_fees = settings;
+    with_fees.search_fees = settings.search_fees || question.units.web_searches;  // asked for by name
+    const auto loaded = price_catalogue::load(with_fees);
     if (const auto* wrong = std::get_if<std::string>(&loaded)) {
         err << *wrong << '\n';
         return 1;

@@ -130,6 +130,7 @@ std::string_view without_date(std::string_view price_id) {
 struct price_catalogue::impl {
     price_table catalogue;
     price_table overrides;
+    bool search_fees = false;
 
     found_price find_override(std::string_view prefix, std::string_view model, bool direct) const {
         return overrides.entries().empty() ? found_price{} : find_names(overrides, prefix, model_names(model), direct);
@@ -171,7 +172,9 @@ struct price_catalogue::impl {
                                      std::string_view explained_model) const {
         if (!found) return std::nullopt;
         const auto by = found.table->rates_for(*found.entry, service_tier_of(usage.service_tier), usage.tokens.input);
-        const auto sum = sum_up(by, usage);
+        billed_usage charged = usage;
+        if (found.table == &catalogue && !search_fees) charged.units.web_searches.reset();
+        const auto sum = sum_up(by, charged);
         if (!sum) return std::nullopt;
         price_quote made{sum->nano, price_id(found), sum->saturated, {}};
         if (!explained_model.empty())
@@ -194,8 +197,8 @@ std::variant<std::shared_ptr<const price_catalogue>, std::string> price_catalogu
     if (auto* wrong = std::get_if<std::string>(&table))
         return settings.catalogue + ": not a price catalogue: " + *wrong;
     const std::shared_ptr<price_catalogue> made(new price_catalogue);
-    made->impl_ = std::make_unique<impl>(
-        impl{std::move(std::get<price_table>(table)), price_table::of_overrides(settings.overrides)});
+    made->impl_ = std::make_unique<impl>(impl{std::move(std::get<price_table>(table)),
+                                              price_table::of_overrides(settings.overrides), settings.search_fees});
     return std::shared_ptr<const price_catalogue>(made);
 }
 

@@ -79,10 +79,11 @@ constexpr char hex_digits[] = "0123456789abcdef";
 }  // namespace
 
 void record::clear() {
-    for (auto text : {&record::request_id, &record::user_id, &record::clerk_user_id, &record::plan, &record::user_claim,
-                      &record::provider, &record::ai_model, &record::requested_model, &record::content_type,
-                      &record::feature, &record::price_id, &record::cache_rule, &record::finish_reason,
-                      &record::error_message, &record::variant, &record::service_tier})
+    for (auto text : {&record::request_id,    &record::user_id,       &record::clerk_user_id, &record::plan,
+                      &record::user_claim,    &record::provider,      &record::ai_model,      &record::requested_model,
+                      &record::content_type,  &record::feature,       &record::price_id,      &record::cache_rule,
+                      &record::finish_reason, &record::error_message, &record::variant,       &record::service_tier,
+                      &record::flags,         &record::raw_feature,   &record::raw_model,     &record::raw_provider})
         (this->*text).clear();
     for (auto number :
          {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::cache_write_1h_tokens,
@@ -101,6 +102,12 @@ void record::clear() {
     status = 0;
     attempts = 0;
     result = outcome::ok;
+}
+
+void add_flag(record& to, record_flag which) {
+    constexpr std::array<std::string_view, 3> words{"cacheConflict", "usageConflict", "costCapped"};
+    if (!to.flags.empty()) to.flags += ',';
+    to.flags += words[static_cast<std::size_t>(which)];
 }
 
 std::string_view to_string(outcome value) {

@@ -82,10 +82,21 @@ struct record {
     int attempts = 0;
     outcome result = outcome::ok;
     std::string variant;
+    std::string flags;  // what does not fit together, see add_flag(); empty = nothing
+    // The names as they were, where `feature`, `ai_model` or `provider` became "other" (track.max_labels).
+    std::string raw_feature, raw_model, raw_provider;
 
     // Back to the initial state, keeping the capacity of the strings (a worker reuses one record per connection).
     void clear();
 };
+
+// What a record warns of, in its `flags` (words joined by commas).
+enum class record_flag : std::uint8_t {
+    cache_conflict,  // one header said hit, another miss
+    usage_conflict,  // the answer's own counts were negative, fractional, quoted or too large
+    cost_capped,     // the cost is beyond what is kept
+};
+void add_flag(record& to, record_flag which);
 
 std::string_view to_string(outcome value);
 std::string_view to_string(usage_source value);
@@ -106,7 +117,7 @@ std::string usd_text(std::int64_t nano);
 inline constexpr std::size_t record_bytes_max = 8192;
 std::size_t encode(const record& from, std::span<char> to) noexcept;  // bytes written; 0 = `to` is too small
 // The same with every text cut to 64 bytes, for a journal that has only the room left that it promised.
-inline constexpr std::size_t record_bytes_tight = 1416;
+inline constexpr std::size_t record_bytes_tight = 1696;
 std::size_t encode_tight(const record& from, std::span<char> to) noexcept;
 bool decode(std::span<const char> from, record& to);  // false = not a record
 

@@ -20,14 +20,16 @@ struct text_tag {
     std::size_t most = 512;  // bytes that are kept
 };
 constexpr std::array texts{
-    text_tag{1, &record::request_id},     text_tag{2, &record::user_id},
-    text_tag{3, &record::clerk_user_id},  text_tag{4, &record::plan},
-    text_tag{5, &record::user_claim},     text_tag{6, &record::provider},
-    text_tag{7, &record::ai_model},       text_tag{8, &record::requested_model},
-    text_tag{9, &record::content_type},   text_tag{10, &record::feature},
-    text_tag{11, &record::price_id},      text_tag{12, &record::cache_rule},
-    text_tag{13, &record::finish_reason}, text_tag{14, &record::error_message, 300},
-    text_tag{15, &record::variant},       text_tag{16, &record::service_tier, 32},
+    text_tag{1, &record::request_id},         text_tag{2, &record::user_id},
+    text_tag{3, &record::clerk_user_id},      text_tag{4, &record::plan},
+    text_tag{5, &record::user_claim},         text_tag{6, &record::provider, 128},
+    text_tag{7, &record::ai_model},           text_tag{8, &record::requested_model},
+    text_tag{9, &record::content_type},       text_tag{10, &record::feature},
+    text_tag{11, &record::price_id},          text_tag{12, &record::cache_rule},
+    text_tag{13, &record::finish_reason, 64}, text_tag{14, &record::error_message, 300},
+    text_tag{15, &record::variant},           text_tag{16, &record::service_tier, 32},
+    text_tag{17, &record::flags, 64},         text_tag{18, &record::raw_feature, 128},
+    text_tag{19, &record::raw_model, 128},    text_tag{20, &record::raw_provider, 128},
 };
 struct number_tag {
     std::uint8_t tag;

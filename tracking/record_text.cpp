@@ -148,6 +148,10 @@ constexpr std::array fields{
     field{{"attempts", field_type::integer}, attempts_text},
     field{{"outcome", field_type::text}, name<&record::result>},
     field{{"variant", field_type::text}, text<&record::variant>},
+    field{{"flags", field_type::text}, text<&record::flags>},
+    field{{"rawFeature", field_type::text}, text<&record::raw_feature>},
+    field{{"rawModel", field_type::text}, text<&record::raw_model>},
+    field{{"rawProvider", field_type::text}, text<&record::raw_provider>},
 };
 static_assert(fields.size() <= 64);  // the store keeps a set of fields as bits
 constexpr auto names = [] {

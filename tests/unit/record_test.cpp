@@ -65,6 +65,10 @@ record full_record() {
     r.attempts = 2;
     r.result = outcome::client_abort;
     r.variant = "prompt-v2=concise";
+    r.flags = "cacheConflict";
+    r.raw_feature = "feature 501";
+    r.raw_model = "model-501";
+    r.raw_provider = "provider-501";
     return r;
 }
 
@@ -124,7 +128,8 @@ TEST(RecordFields, AreThoseOfTheContractInThisOrder) {
                                    "webSearches", "characters", "serviceTier", "usageSource", "cost", "costSource",
                                    "priceId", "saved", "savedTokens", "cached", "cacheRule", "success", "status",
                                    "finishReason", "errorMessage", "requestDuration", "upstreamDuration", "ttft",
-                                   "firstToken", "stream", "estimated", "attempts", "outcome", "variant"));
+                                   "firstToken", "stream", "estimated", "attempts", "outcome", "variant", "flags",
+                                   "rawFeature", "rawModel", "rawProvider"));
 }
 
 TEST(RecordFields, HaveTheirPublicForm) {
@@ -200,7 +205,8 @@ TEST(RecordCodec, StaysWithinItsBoundAndCutsBetweenCharacters) {
     for (auto each :
          {&record::request_id, &record::clerk_user_id, &record::plan, &record::user_claim, &record::provider,
           &record::ai_model, &record::requested_model, &record::content_type, &record::feature, &record::price_id,
-          &record::cache_rule, &record::finish_reason, &record::variant, &record::service_tier})
+          &record::cache_rule, &record::finish_reason, &record::variant, &record::service_tier, &record::flags,
+          &record::raw_feature, &record::raw_model, &record::raw_provider})
         r.*each = text;
     for (auto each :
          {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::cache_write_1h_tokens,
@@ -259,11 +265,11 @@ TEST(RecordCodec, IsTotalOnAnyBytes) {
 TEST(RecordCodec, ReadsTheJournalOfAnOlderRelease) {
     std::string bytes = "\x01\x81\x10";
     bytes += "0123456789abcdef";
-    for (const int byte : {0x82, 0xF4, 0x03,             // ts 250
-                           0x05, 0x03, 'u',  '-',  '1',  // user
-                           0x40, 0x90, 0x03,             // 200 input tokens
-                           0x4C, 0x0E,                   // 7 nano-USD
-                           0x86, 0x90, 0x03,             // status 200
+    for (const int byte : {0x82, 0xF4, 0x03,              // ts 250
+                           0x05, 0x03, 0x75, 0x2D, 0x31,  // user
+                           0x40, 0x90, 0x03,              // 200 input tokens
+                           0x4C, 0x0E,                    // 7 nano-USD
+                           0x86, 0x90, 0x03,              // status 200
                            0x8A, 0x00, 0x8C, 0x01, 0x8E, 0x03, 0x90, 0x00})
         bytes += static_cast<char>(byte);
     record back = full_record();
@@ -327,7 +333,9 @@ TEST(LogJson, TypesEachField) {
     for (const char* part : {"\"ts\":1795325000123,", "\"inputTokens\":1200,", "\"cost\":0.000453,", "\"cached\":true,",
                              "\"success\":true,", "\"requestDuration\":3194.120,", "\"userSource\":\"jwt\","})
         EXPECT_THAT(json, HasSubstr(part));
-    EXPECT_THAT(json, testing::EndsWith("\"variant\":\"prompt-v2=concise\"}"));
+    EXPECT_THAT(json,
+                testing::EndsWith("\"variant\":\"prompt-v2=concise\",\"flags\":\"cacheConflict\",\"rawFeature\":"
+                                  "\"feature 501\",\"rawModel\":\"model-501\",\"rawProvider\":\"provider-501\"}"));
 }
 
 TEST(LogJson, EscapesTextAndReplacesWhatIsNotUtf8) {
