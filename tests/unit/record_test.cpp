@@ -260,7 +260,7 @@ TEST(RecordCodec, ReadsTheJournalOfAnOlderRelease) {
     std::string bytes = "\x01\x81\x10";
     bytes += "0123456789abcdef";
     for (const int byte : {0x82, 0xF4, 0x03,             // ts 250
-                           0x05, 0x03, 'u',  '-',  '1',  // user
+                           0x05, 0x03, 0x75, 0x2D, 0x31,  // user
                            0x40, 0x90, 0x03,             // 200 input tokens
                            0x4C, 0x0E,                   // 7 nano-USD
                            0x86, 0x90, 0x03,             // status 200
