@@ -12,6 +12,7 @@
 #include "demo/traffic.hpp"
 #include "proxy/control.hpp"
 #include "tracking/price_command.hpp"
+#include "tracking/store/reprice.hpp"
 #include "tracking/store/verify.hpp"
 
 namespace {
@@ -64,6 +65,26 @@ int verify(const serve_flags& flags) {
     const bool same = tracking::store::verify(*settings, std::cout, problem);
     if (!problem.empty()) std::cerr << "aimeter verify: " << problem << "\n";
     return same && problem.empty() ? 0 : exit_failed;
+}
+
+struct reprice_flags {
+    std::string from, to;
+    bool apply = false;
+};
+
+int reprice(const serve_flags& flags, const reprice_flags& asked) {
+    const auto days = tracking::store::read_days(asked.from, asked.to);
+    if (const auto* wrong = std::get_if<std::string>(&days)) {
+        std::cerr << "aimeter reprice: " << *wrong << "\n";
+        return exit_usage;
+    }
+    const auto settings = load(flags);
+    if (!settings) return exit_failed;
+    std::string problem;
+    const auto& range = std::get<tracking::store::day_range>(days);
+    if (tracking::store::reprice(*settings, range, asked.apply, std::cout, problem)) return 0;
+    std::cerr << "aimeter reprice: " << problem << "\n";
+    return exit_failed;
 }
 
 struct price_flags {
@@ -180,6 +201,15 @@ int main(int argc, char** argv) {
     CLI::App* verify_command = app.add_subcommand("verify", "recount streams against hashes against the journal");
     add_config(*verify_command, flags);
     verify_command->callback([&] { result = verify(flags); });
+
+    reprice_flags repriced;
+    CLI::App* reprice_command = app.add_subcommand("reprice", "what recorded requests cost under the prices of today");
+    add_config(*reprice_command, flags);
+    reprice_command->add_option("--from", repriced.from, "first day, YYYY-MM-DD, in the configured time zone")
+        ->required();
+    reprice_command->add_option("--to", repriced.to, "last day")->required();
+    reprice_command->add_flag("--apply", repriced.apply, "record the corrections beside the records");
+    reprice_command->callback([&] { result = reprice(flags, repriced); });
 
     price_flags priced;
     CLI::App* price_command = app.add_subcommand("price", "what the catalogue says a request costs, and why");

@@ -35,6 +35,10 @@ std::string_view without_suffix(std::string_view name) {
     for (const std::string_view word :
          {"-latest", ":latest", "@latest", ":beta", ":nitro", ":floor", ":exacto", ":extended", ":thinking", ":online"})
         if (name.ends_with(word)) return name.substr(0, name.size() - word.size());
+    // ":200k": Amazon's variants by context.
+    if (const auto colon = name.rfind(':');
+        colon != none && name.ends_with('k') && is_digits(name.substr(colon + 1, name.size() - colon - 2)))
+        return name.substr(0, colon);
     if (name.size() > 11 && name[name.size() - 11] == '-' && is_written_date(name.substr(name.size() - 10)))
         return name.substr(0, name.size() - 11);
     if (const auto at = name.rfind('@'); at != none && at > 0 && is_digits(name.substr(at + 1)))
@@ -131,9 +135,9 @@ std::string_view id_prefix(std::string_view provider) {
 }
 
 std::span<const std::string_view> maker_prefixes() {
-    static constexpr std::array<std::string_view, 14> makers{
-        "gemini",   "openai", "anthropic",  "mistral",   "xai",     "deepseek", "cohere",
-        "moonshot", "voyage", "perplexity", "dashscope", "minimax", "zai",      "openrouter"};
+    static constexpr std::array<std::string_view, 15> makers{
+        "gemini", "openai",     "anthropic", "mistral", "xai", "deepseek",  "cohere",    "moonshot",
+        "voyage", "perplexity", "dashscope", "minimax", "zai", "vertex_ai", "openrouter"};
     return makers;
 }
 

@@ -26,8 +26,8 @@ private:
 // The prefix of a provider's ids: "together" -> "together_ai"; most are called like their provider.
 std::string_view id_prefix(std::string_view provider);
 
-// Prefixes of those who sell models of their own: an id of theirs is that model, whoever was asked for it. The last is
-// a router's, which sells all under their makers' names ("anthropic/claude-3.5-sonnet") and at their prices.
+// Prefixes of those who sell models of their own: an id of theirs is that model, whoever was asked for it. The last
+// two sell those of many makers, under names of their own ("claude-sonnet-4@20250514", "anthropic/claude-3.5-sonnet").
 std::span<const std::string_view> maker_prefixes();
 
 }  // namespace tracking

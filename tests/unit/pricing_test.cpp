@@ -393,6 +393,9 @@ TEST(Catalogue, FindsTheNamesThatProvidersAnswerWith) {
         {"gemini", "models/gemini-2.5-pro", "gemini/gemini-2.5-pro"},
         {"vertex", "publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"},
         {"openrouter", "anthropic/claude-3.5-sonnet:beta", "openrouter/anthropic/claude-3.5-sonnet:beta"},
+        {"bedrock", "anthropic.claude-3-haiku-20240307-v1:0:200k", "anthropic.claude-3-haiku-20240307-v1:0"},
+        {"", "claude-sonnet-4@20250514", "vertex_ai/claude-sonnet-4@20250514"},
+        {"", "anthropic/claude-3.5-sonnet:online", "openrouter/anthropic/claude-3.5-sonnet"},
         {"openai", "ft:gpt-4o-mini-2024-07-18:org::id", "ft:gpt-4o-mini-2024-07-18"},
         {"openai", "gpt-4o-mini-2024-07-18", "gpt-4o-mini-2024-07-18"}};
     for (const auto& [provider, model, entry] : rows) {

@@ -126,6 +126,18 @@ std::string key_names::labels(std::string_view period, std::string_view kind) co
     return join({prefix_, "usage", period, "labels", kind});
 }
 
+std::string key_names::corrections(std::string_view day) const { return join({prefix_, "corrections", "day", day}); }
+
+std::string key_names::corrected_records(std::string_view day) const {
+    return join({prefix_, "corrections", "day", day, "records"});
+}
+
+std::string key_names::corrected_days() const { return join({prefix_, "corrections", "days"}); }
+
+std::string key_names::staged_corrections(std::string_view day, std::string_view run) const {
+    return join({prefix_, "corrections", "staged", run, day});
+}
+
 std::string_view field_of(counter which) {
     const auto index = static_cast<std::size_t>(which);
     return index < counter_count ? counter_fields[index] : std::string_view{};

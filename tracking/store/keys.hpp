@@ -37,6 +37,12 @@ public:
     std::string labels(std::string_view period, std::string_view kind) const;
     std::string months() const;       // set of the months (2026-11) that have a bucket
     std::string checkpoints() const;  // list of "stream-id entries costNanoUsd", oldest first: where streams may be cut
+    // What `aimeter reprice` found: a hash of sums and a stream of corrections for each day (2026-11-22), the set of
+    // the days that have them, and what one run of the command gathers before it is applied.
+    std::string corrections(std::string_view day) const;
+    std::string corrected_records(std::string_view day) const;
+    std::string corrected_days() const;
+    std::string staged_corrections(std::string_view day, std::string_view run) const;
 
 private:
     std::string prefix_;

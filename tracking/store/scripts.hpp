@@ -6,6 +6,7 @@
 namespace tracking::store {
 
 extern const std::string_view apply_script;     // apply.lua
+extern const std::string_view correct_script;   // correct.lua
 extern const std::string_view snapshot_script;  // snapshot.lua
 
 }  // namespace tracking::store

@@ -9,7 +9,20 @@ namespace {
 
 constexpr std::size_t ids_max = 16'000'000;  // 128 MB; past it duplicates are sought within windows of this size
 
-std::string_view field(const reply& entry, std::string_view name) {
+// The shown fields of the analytics view must say what the usage view says.
+bool same(const reply& usage, const reply& analytics) {
+    return id_of_entry(usage) == id_of_entry(analytics) &&
+           field_of_entry(usage, "id") == field_of_entry(analytics, "id") &&
+           field_of_entry(usage, "cost") == field_of_entry(analytics, "cost") &&
+           field_of_entry(usage, "success") == field_of_entry(analytics, "success") &&
+           field_of_entry(usage, "feature") == field_of_entry(analytics, "feature");
+}
+
+std::uint64_t fingerprint(std::string_view id) { return std::hash<std::string_view>{}(id); }
+
+}  // namespace
+
+std::string_view field_of_entry(const reply& entry, std::string_view name) {
     if (entry.elements.size() != 2) return {};
     const auto& fields = entry.elements[1].elements;
     for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
@@ -18,20 +31,9 @@ std::string_view field(const reply& entry, std::string_view name) {
     return {};
 }
 
-std::string_view id_of(const reply& entry) {
+std::string_view id_of_entry(const reply& entry) {
     return entry.elements.empty() ? std::string_view{} : std::string_view(entry.elements[0].text);
 }
-
-// The shown fields of the analytics view must say what the usage view says.
-bool same(const reply& usage, const reply& analytics) {
-    return id_of(usage) == id_of(analytics) && field(usage, "id") == field(analytics, "id") &&
-           field(usage, "cost") == field(analytics, "cost") && field(usage, "success") == field(analytics, "success") &&
-           field(usage, "feature") == field(analytics, "feature");
-}
-
-std::uint64_t fingerprint(std::string_view id) { return std::hash<std::string_view>{}(id); }
-
-}  // namespace
 
 std::int64_t nano_of(std::string_view usd) {
     const bool negative = usd.starts_with('-');
@@ -69,18 +71,18 @@ std::string stream_recount::add(const reply& usage_page, const reply& analytics_
     for (std::size_t i = 0; i < both; ++i) mismatches_ += !same(usage[i], analytics[i]);
     mismatches_ += static_cast<std::int64_t>(std::max(usage.size(), analytics.size()) - both);
     for (const auto& entry : usage) {
-        usage_cost_ += nano_of(field(entry, "cost"));
-        ids_.push_back(fingerprint(field(entry, "id")));
+        usage_cost_ += nano_of(field_of_entry(entry, "cost"));
+        ids_.push_back(fingerprint(field_of_entry(entry, "id")));
     }
-    for (const auto& entry : analytics) analytics_cost_ += nano_of(field(entry, "cost"));
+    for (const auto& entry : analytics) analytics_cost_ += nano_of(field_of_entry(entry, "cost"));
     entries_ += static_cast<std::int64_t>(usage.size());
     if (ids_.size() >= ids_max) {
         count_duplicates();
         ids_.clear();
         forgot_ = true;
     }
-    const std::string_view last_usage = usage.empty() ? std::string_view{} : id_of(usage.back());
-    const std::string_view last_analytics = analytics.empty() ? std::string_view{} : id_of(analytics.back());
+    const std::string_view last_usage = usage.empty() ? std::string_view{} : id_of_entry(usage.back());
+    const std::string_view last_analytics = analytics.empty() ? std::string_view{} : id_of_entry(analytics.back());
     return std::string(last_usage.empty() ? last_analytics : last_usage);
 }
 

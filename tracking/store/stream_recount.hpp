@@ -15,6 +15,10 @@ namespace tracking::store {
 // A plain decimal USD figure of at most 9 places, in nano-USD; 0 for what is none.
 std::int64_t nano_of(std::string_view usd);
 
+// The value of a field of an entry as XRANGE answers it; "" = it has none.
+std::string_view field_of_entry(const reply& entry, std::string_view name);
+std::string_view id_of_entry(const reply& entry);
+
 class stream_recount {
 public:
     void begin();

@@ -11,9 +11,9 @@
 #include "tracking/clock.hpp"
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/calendar.hpp"
+#include "tracking/store/command_redis.hpp"
 #include "tracking/store/keys.hpp"
 #include "tracking/store/stream_recount.hpp"
-#include "tracking/store/verify_redis.hpp"
 
 namespace tracking::store {
 
@@ -63,7 +63,7 @@ private:
     const std::vector<std::string> user_fields_{"requests", "errors", "tokensUsed", "costNanoUsd"};
     const std::vector<std::string> analytics_fields_{"ai_generation", "cached", "success", "errors", "costNanoUsd"};
     std::optional<calendar> when_;
-    verify_redis redis_;
+    command_redis redis_;
     std::vector<std::string> months_;
     std::map<std::string, std::uint64_t> positions_;
     std::int64_t requests_ = 0, cost_ = 0, trimmed_ = 0, trimmed_cost_ = 0;
@@ -246,7 +246,7 @@ void verification::check_journals() {
     std::error_code ignored;
     if (!std::filesystem::exists(std::filesystem::path(settings_.data_dir) / "journal", ignored)) return;
     auto opened = journal::directory::open_read_only(settings_.data_dir);
-    if (const auto* wrong = std::get_if<std::string>(&opened)) throw verify_problem{*wrong};
+    if (const auto* wrong = std::get_if<std::string>(&opened)) throw command_problem{*wrong};
     auto& journals = *std::get<std::unique_ptr<journal::directory>>(opened);
     std::int64_t applied = 0, missing = 0, waiting = 0;
     for (const auto& id : journals.journals()) {
@@ -273,14 +273,10 @@ void verification::check_journals() {
 
 bool verification::run() {
     auto zone = calendar::open(settings_.timezone);
-    if (const auto* wrong = std::get_if<std::string>(&zone)) throw verify_problem{*wrong};
+    if (const auto* wrong = std::get_if<std::string>(&zone)) throw command_problem{*wrong};
     when_.emplace(std::get<calendar>(std::move(zone)));
     redis_.connect();
-    const auto kept = redis_.ask({{"HGET", keys_.meta(), "timezone"}});
-    if (!kept.front().text.empty() && kept.front().text != settings_.timezone) {
-        throw verify_problem{"Redis holds data of time zone " + kept.front().text + ", the configuration says " +
-                             settings_.timezone};
-    }
+    redis_.check_timezone(keys_.meta());
     check_totals();
     for (const auto& month : months_) check_month(month);
     check_streams();
@@ -294,7 +290,7 @@ bool verification::run() {
 bool verify(const conf::settings& settings, std::ostream& out, std::string& error) {
     try {
         return verification(settings, out).run();
-    } catch (const verify_problem& what) {
+    } catch (const command_problem& what) {
         error = what.what;
     } catch (const std::exception& what) {
         error = what.what();

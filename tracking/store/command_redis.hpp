@@ -1,5 +1,6 @@
-// The Redis that `aimeter verify` looks at: the configured one, the embedded one of a running aimeter, or the embedded
-// server started for the time of the command. Blocking; failures are thrown as verify_problem and end in verify().
+// The Redis of a command such as `aimeter verify`: the configured one, the embedded one of a running aimeter, or the
+// embedded server started for the time of the command. Blocking; failures are thrown as command_problem and end in the
+// command.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -14,16 +15,18 @@
 
 namespace tracking::store {
 
-struct verify_problem {
+struct command_problem {
     std::string what;
 };
 
-class verify_redis {
+class command_redis {
 public:
-    explicit verify_redis(const conf::settings& settings) : settings_(settings) {}
-    ~verify_redis();  // stops the server that connect() started
+    explicit command_redis(const conf::settings& settings) : settings_(settings) {}
+    ~command_redis();  // stops the server that connect() started
 
     void connect();
+    // Throws when Redis holds data of another time zone than the configured one: days would begin elsewhere.
+    void check_timezone(const std::string& meta_key);
     std::vector<reply> ask(const std::vector<command>& commands);
     // The questions' answers and, from the same moment, those of `also`.
     snapshot take(const snapshot_questions& questions, std::vector<reply>* beside = nullptr,

@@ -1,4 +1,4 @@
-#include "tracking/store/verify_redis.hpp"
+#include "tracking/store/command_redis.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <chrono>
@@ -28,7 +28,7 @@ T wait_for(net::io_context& on, net::awaitable<T> what) {
     while (!result && !thrown && on.run_one() > 0) {
     }
     if (thrown) std::rethrow_exception(thrown);
-    if (!result) throw verify_problem{"interrupted"};
+    if (!result) throw command_problem{"interrupted"};
     return std::move(*result);
 }
 
@@ -39,7 +39,7 @@ net::awaitable<bool> stopped(embedded_redis& which) {
 
 }  // namespace
 
-verify_redis::~verify_redis() {
+command_redis::~command_redis() {
     try {
         if (redis_) redis_->close();
         if (embedded_) wait_for(context_, stopped(*embedded_));
@@ -47,9 +47,9 @@ verify_redis::~verify_redis() {
     }
 }
 
-bool verify_redis::try_connect(const std::string& url, std::string& why) {
+bool command_redis::try_connect(const std::string& url, std::string& why) {
     auto parsed = redis_url::parse(url);
-    if (const auto* wrong = std::get_if<std::string>(&parsed)) throw verify_problem{*wrong};
+    if (const auto* wrong = std::get_if<std::string>(&parsed)) throw command_problem{*wrong};
     redis_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(std::move(parsed)));
     const auto result = wait_for(context_, redis_->connect(milliseconds{5'000}));
     const auto* error = std::get_if<redis_error>(&result);
@@ -58,44 +58,51 @@ bool verify_redis::try_connect(const std::string& url, std::string& why) {
 }
 
 // The embedded Redis of a running aimeter is asked; when none runs, its server is started for the time of this command.
-void verify_redis::connect() {
+void command_redis::connect() {
     std::string why;
     if (!settings_.redis.url.empty()) {
-        if (!try_connect(settings_.redis.url, why)) throw verify_problem{why};
+        if (!try_connect(settings_.redis.url, why)) throw command_problem{why};
         return;
     }
     const std::string socket = embedded_socket_of(settings_.data_dir);
-    if (socket.empty()) throw verify_problem{"there is no embedded Redis under " + settings_.data_dir + " yet"};
+    if (socket.empty()) throw command_problem{"there is no embedded Redis under " + settings_.data_dir + " yet"};
     if (try_connect("unix:" + socket, why)) return;
     auto made = embedded_redis::create(context_.get_executor(), settings_.data_dir);
-    if (const auto* wrong = std::get_if<std::string>(&made)) throw verify_problem{*wrong};
+    if (const auto* wrong = std::get_if<std::string>(&made)) throw command_problem{*wrong};
     embedded_ = std::get<std::unique_ptr<embedded_redis>>(std::move(made));
     const auto started = wait_for(context_, embedded_->start());
-    if (const auto* wrong = std::get_if<std::string>(&started)) throw verify_problem{*wrong};
-    if (!try_connect(embedded_->url(), why)) throw verify_problem{why};
+    if (const auto* wrong = std::get_if<std::string>(&started)) throw command_problem{*wrong};
+    if (!try_connect(embedded_->url(), why)) throw command_problem{why};
 }
 
-std::vector<reply> verify_redis::ask(const std::vector<command>& commands) {
+void command_redis::check_timezone(const std::string& meta_key) {
+    const auto kept = ask({{"HGET", meta_key, "timezone"}});
+    if (kept.front().text.empty() || kept.front().text == settings_.timezone) return;
+    throw command_problem{"Redis holds data of time zone " + kept.front().text + ", the configuration says " +
+                          settings_.timezone};
+}
+
+std::vector<reply> command_redis::ask(const std::vector<command>& commands) {
     auto result = wait_for(context_, redis_->pipeline(commands, deadline));
-    if (const auto* error = std::get_if<redis_error>(&result)) throw verify_problem{error->what};
+    if (const auto* error = std::get_if<redis_error>(&result)) throw command_problem{error->what};
     auto& replies = std::get<std::vector<reply>>(result);
     for (const auto& one : replies) {
-        if (one.is_error()) throw verify_problem{one.text};
+        if (one.is_error()) throw command_problem{one.text};
     }
     return std::move(replies);
 }
 
 // The questions' answers and, from the same moment, those of `also`.
-snapshot verify_redis::take(const snapshot_questions& questions, std::vector<reply>* beside,
-                            const std::vector<command>& also) {
+snapshot command_redis::take(const snapshot_questions& questions, std::vector<reply>* beside,
+                             const std::vector<command>& also) {
     std::vector<command> commands{{"MULTI"}, questions.script()};
     commands.insert(commands.end(), also.begin(), also.end());
     commands.push_back({"EXEC"});
     auto replies = ask(commands);
     auto results = std::move(replies.back().elements);
-    if (results.size() != 1 + also.size()) throw verify_problem{"Redis did not run the snapshot"};
+    if (results.size() != 1 + also.size()) throw command_problem{"Redis did not run the snapshot"};
     for (const auto& one : results) {
-        if (one.is_error()) throw verify_problem{one.text};
+        if (one.is_error()) throw command_problem{one.text};
     }
     if (beside) beside->assign(std::make_move_iterator(results.begin() + 1), std::make_move_iterator(results.end()));
     return snapshot(std::move(results.front()));
