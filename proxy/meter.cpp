@@ -61,6 +61,13 @@ std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
     return __builtin_add_overflow(a, b, &total) ? std::numeric_limits<std::int64_t>::max() : total;
 }
 
+// What some models are billed by without any tokens. (A web search is always made for an answer that has some.)
+bool billed_alone(const tracking::unit_counts& units) {
+    const auto some = [](const std::optional<std::int64_t>& count) { return count.value_or(0) > 0; };
+    return some(units.audio_ms) || some(units.images) || some(units.pages) || some(units.search_units) ||
+           some(units.characters);
+}
+
 std::int64_t micros(steady_time from, steady_time to) noexcept {
     return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
@@ -331,7 +338,7 @@ void meter::take_cost(const exchange_end& how) {
         record_.cost_from = cost_source::cache;
         return;
     }
-    const bool told = record_.tokens_used || record_.units.any();
+    const bool told = record_.tokens_used || billed_alone(record_.units);
     const bool reported = stated_.cost_nano || (answered_ && facts.reported_cost_pico);
     if (!billable_ || (!reported && !told && !(record_.success && how.status < 300))) {
         nothing_billed();

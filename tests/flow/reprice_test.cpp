@@ -24,6 +24,7 @@ protected:
         settings.redis.url = redis.url();
         settings.data_dir = dir;
         settings.pricing.catalogue = dir + "/prices.json";
+        settings.pricing.search_fees = true;
         // Noon of yesterday: a day that has ended whatever the time is.
         noon_ms = clock.wall_ms() / day_ms * day_ms - day_ms / 2;
         day = calendar_of("UTC").day_key(noon_ms);

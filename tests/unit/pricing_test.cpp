@@ -34,12 +34,14 @@ catalogue_pointer load(const conf::pricing_settings& settings) {
 conf::pricing_settings small_settings() {
     conf::pricing_settings settings;
     settings.catalogue = source_dir + "/tests/fixtures/prices/small.json";
+    settings.search_fees = true;
     return settings;
 }
 
 conf::pricing_settings real_settings() {
     conf::pricing_settings settings;
     settings.catalogue = source_dir + "/conf/model-prices.json";
+    settings.search_fees = true;
     return settings;
 }
 
@@ -189,6 +191,16 @@ TEST_F(Small, PagesSearchUnitsAndCharactersHaveTheirPrice) {
     EXPECT_EQ(cost_of("spoken-1", {.units = {.characters = 1'000}}), 15'000'000);  // 1000 x 15,000,000
     EXPECT_EQ(cost_of("spoken-1", {.units = {.pages = 1}}), std::nullopt);
     EXPECT_EQ(cost_of("ocr-1", {.units = {.pages = -7}}), 0);
+}
+
+TEST_F(Small, WebSearchesCostNothingUnlessTheirFeesAreWanted) {
+    conf::pricing_settings settings = small_settings();
+    settings.search_fees = false;
+    prices = load(settings);
+    const token_counts counts{.input = 1'000, .output = 100};
+    const auto alone = cost_of("search-1", {.tokens = counts});
+    ASSERT_TRUE(alone);
+    EXPECT_EQ(cost_of("search-1", {.tokens = counts, .units = {.web_searches = 3}}), alone);
 }
 
 TEST_F(Small, WebSearchesCostBesideTokensAndAreUnknownWithoutAPrice) {
