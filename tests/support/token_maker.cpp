@@ -113,6 +113,12 @@ std::string signing_key::token(std::string_view payload) const {
                 payload);
 }
 
+std::string key_set_text(const std::vector<std::string>& keys) {
+    std::string text = R"({"keys":[)";
+    for (const std::string& key : keys) text += (&key == &keys.front() ? "" : ",") + key;
+    return text + "]}";
+}
+
 std::string sign_hs256(std::string_view header, std::string_view payload, std::string_view secret) {
     const std::string text = signed_text(header, payload);
     std::array<unsigned char, EVP_MAX_MD_SIZE> tag{};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct evp_pkey_st;
 
@@ -33,6 +34,9 @@ private:
     std::string kid_;
     bool is_rsa_;
 };
+
+// The set of these keys (JSON Web Keys), as an issuer publishes it.
+std::string key_set_text(const std::vector<std::string>& keys);
 
 // header.payload.signature with HMAC-SHA256.
 std::string sign_hs256(std::string_view header, std::string_view payload, std::string_view secret);

@@ -1,10 +1,8 @@
 #include "tracking/request/identity.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <fstream>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 #include "tracking/request/cookies.hpp"
@@ -30,6 +28,10 @@ std::variant<key_set, std::string> read_keys(const std::string& path) {
     auto keys = key_set::parse(text);
     if (const auto* why = std::get_if<std::string>(&keys)) {
         return "identity.jwt.jwks_file: " + path + ": " + *why;
+    }
+    // An operator's own file is to be right; what an issuer publishes is taken as far as it is of use.
+    if (const auto& unusable = std::get<key_set>(keys).unusable(); !unusable.empty()) {
+        return "identity.jwt.jwks_file: " + path + ": " + unusable.front();
     }
     return keys;
 }
@@ -66,7 +68,7 @@ std::string_view sole_value(const head_view& head, std::string_view name) noexce
 }
 
 std::uint64_t next_rules_id() {
-    static std::atomic<std::uint64_t> last{0};  // at start and on reload only, from whichever thread loads
+    static std::atomic<std::uint64_t> last{0};  // at start, on reload and with new keys only
     return ++last;
 }
 
@@ -75,7 +77,9 @@ std::uint64_t next_rules_id() {
 struct identity_rules::impl {
     std::uint64_t id = next_rules_id();
     conf::identity_settings settings;
-    std::optional<key_set> keys;
+    key_set keys_of_file;
+    key_set keys;  // those of the file and of the URL
+    std::shared_ptr<std::atomic<bool>> keys_wanted;
     token_rules tokens;
     std::string key_secret;
 
@@ -99,9 +103,22 @@ std::variant<std::shared_ptr<const identity_rules>, std::string> identity_rules:
     if (!settings.jwt.jwks_file.empty()) {
         auto keys = read_keys(settings.jwt.jwks_file);
         if (auto* why = std::get_if<std::string>(&keys)) return std::move(*why);
-        made.keys = std::move(std::get<key_set>(keys));
+        made.keys_of_file = std::move(std::get<key_set>(keys));
+        made.keys = made.keys_of_file;
     }
     return std::shared_ptr<const identity_rules>(rules);
+}
+
+std::shared_ptr<const identity_rules> identity_rules::with_fetched(const std::shared_ptr<const key_set>& keys,
+                                                                   std::shared_ptr<std::atomic<bool>> wanted) const {
+    const std::shared_ptr<identity_rules> rules(new identity_rules);
+    const std::uint64_t own_id = rules->impl_->id;
+    *rules->impl_ = *impl_;
+    rules->impl_->id = own_id;  // other keys, other verdicts: what was remembered of tokens is forgotten
+    rules->impl_->keys = impl_->keys_of_file;
+    if (keys) rules->impl_->keys.add(*keys);
+    rules->impl_->keys_wanted = std::move(wanted);
+    return rules;
 }
 
 std::unique_ptr<identity_rules::memory, void (*)(identity_rules::memory*)> identity_rules::make_memory() const {
@@ -109,11 +126,15 @@ std::unique_ptr<identity_rules::memory, void (*)(identity_rules::memory*)> ident
 }
 
 bool identity_rules::impl::by_token(const head_view& head, std::int64_t now_ms, memory& seen, identity& into) const {
-    if (!keys) return false;
+    if (keys.empty()) return false;
     int tried = 0;
+    bool key_unknown = false;
     const auto accept = [&](std::string_view token) {
         if (!looks_like_token(token) || ++tried > tokens_tried_max) return false;
-        const verified_token* verified = seen.judge(token, *keys, tokens, now_ms);
+        const verified_token* verified = seen.judge(token, keys, tokens, now_ms, key_unknown);
+        if (key_unknown && keys_wanted && !keys_wanted->load(std::memory_order_relaxed)) {
+            keys_wanted->store(true, std::memory_order_relaxed);
+        }
         if (verified == nullptr) return false;
         into.user_id = verified->user;
         into.clerk_user_id = verified->subject;

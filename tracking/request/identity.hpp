@@ -2,6 +2,7 @@
 // Immutable once built (workers share one snapshot); verified tokens are remembered in a bounded cache per worker.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,12 +21,21 @@ struct identity {
     user_source from = user_source::anonymous;
 };
 
+class key_set;
+
 class identity_rules {
 public:
     // `key_secret` keys the HMAC that turns an API key into a user id. The string is an error (JWKS unreadable, ...).
+    // The keys of jwks_url are not here yet: with_fetched().
     static std::variant<std::shared_ptr<const identity_rules>, std::string> load(
         const conf::identity_settings& settings, std::string key_secret);
     ~identity_rules();
+
+    // The same rules with these keys of jwks_url in the place of any former ones; null = none are there yet. `wanted`
+    // (may be null) is set when a token names a key that is in none of the sets: it may be in a newer one. Workers set
+    // it and control clears it; nothing else is ordered by it.
+    std::shared_ptr<const identity_rules> with_fetched(const std::shared_ptr<const key_set>& keys,
+                                                       std::shared_ptr<std::atomic<bool>> wanted) const;
 
     // A worker's memory of tokens already verified (signature work is tens of microseconds). One per worker.
     class memory;

@@ -119,8 +119,6 @@ std::optional<signature_algorithm> algorithm_of(const json& jwk) {
 
 }  // namespace
 
-void key_set::free_key::operator()(evp_pkey_st* key) const noexcept { EVP_PKEY_free(key); }
-
 std::variant<key_set, std::string> key_set::parse(std::string_view text) {
     const json document = json::parse(text, nullptr, false);
     if (document.is_discarded()) return "not JSON";
@@ -134,15 +132,34 @@ std::variant<key_set, std::string> key_set::parse(std::string_view text) {
         if (!algorithm || !is_for_verifying(jwk)) continue;
         const std::string kid = text_member(jwk, "kid");
         auto made = *algorithm == signature_algorithm::rs256 ? rsa_key(jwk) : p256_key(jwk);
-        if (const std::string* why = std::get_if<std::string>(&made)) return "key \"" + kid + "\": " + *why;
-        key added{kid, *algorithm, std::unique_ptr<evp_pkey_st, free_key>(std::get<EVP_PKEY*>(made))};
-        const bool taken = std::ranges::any_of(
-            set.keys_, [&](const key& each) { return each.kid == kid && each.algorithm == *algorithm; });
-        if (taken) return "two keys for the same algorithm are called \"" + kid + "\"";
-        set.keys_.push_back(std::move(added));
+        if (const std::string* why = std::get_if<std::string>(&made)) {
+            set.unusable_.push_back("key \"" + kid + "\": " + *why);
+            continue;
+        }
+        const key added{kid, *algorithm, {std::get<EVP_PKEY*>(made), EVP_PKEY_free}};
+        if (set.holds_one_like(added)) {
+            set.unusable_.push_back("two keys for the same algorithm are called \"" + kid + "\"");
+        } else {
+            set.keys_.push_back(added);
+        }
     }
-    if (set.keys_.empty()) return "no key for RS256 or ES256 signatures";
-    return set;
+    if (!set.empty()) return set;
+    return set.unusable_.empty() ? "no key for RS256 or ES256 signatures" : set.unusable_.front();
+}
+
+bool key_set::holds_one_like(const key& other) const noexcept {
+    return std::ranges::any_of(
+        keys_, [&](const key& each) { return each.kid == other.kid && each.algorithm == other.algorithm; });
+}
+
+void key_set::add(const key_set& other) {
+    for (const key& each : other.keys_) {
+        if (!holds_one_like(each)) keys_.push_back(each);
+    }
+}
+
+bool key_set::knows(std::string_view kid) const noexcept {
+    return std::ranges::any_of(keys_, [&](const key& each) { return each.kid == kid; });
 }
 
 evp_pkey_st* key_set::find(const std::string* kid, signature_algorithm algorithm) const noexcept {
@@ -150,7 +167,7 @@ evp_pkey_st* key_set::find(const std::string* kid, signature_algorithm algorithm
     for (const key& each : keys_) {
         if (each.algorithm != algorithm) continue;
         if (kid != nullptr) {
-            if (each.kid == *kid) return each.handle.get();
+            if (each.kid == *kid && !kid->empty()) return each.handle.get();
         } else if (only != nullptr) {
             return nullptr;
         } else {

@@ -70,6 +70,8 @@ std::variant<token_header, token_refusal> read_header(std::string_view part) {
     const auto header = object_of(part);
     if (!header) return token_refusal::malformed;
     if (header->contains("crit")) return token_refusal::algorithm;  // none is understood here
+    const auto encoded = header->find("b64");                       // RFC 7797: the payload may be signed unencoded
+    if (encoded != header->end() && *encoded != true) return token_refusal::algorithm;
     const auto named = header->find("alg");
     token_header result{};
     if (named == header->end()) return token_refusal::algorithm;
@@ -81,7 +83,7 @@ std::variant<token_header, token_refusal> read_header(std::string_view part) {
         return token_refusal::algorithm;
     }
     if (const auto kid = header->find("kid"); kid != header->end()) {
-        if (!kid->is_string()) return token_refusal::unknown_key;
+        if (!kid->is_string()) return token_refusal::no_key;
         result.kid = kid->get<std::string>();
     }
     return result;
@@ -130,7 +132,9 @@ bool read_seconds(const json& claims, const char* name, std::optional<std::int64
 }
 
 // A member named so, dots included ("https://app.example/plan"), or a path through objects ("metadata.plan").
+// None when the path is empty.
 const json* member_at(const json& object, std::string_view path) {
+    if (path.empty()) return nullptr;
     if (const auto found = object.find(path); found != object.end()) return &*found;
     const std::size_t dot = path.find('.');
     if (dot == std::string_view::npos) return nullptr;
@@ -196,7 +200,10 @@ std::variant<verified_token, token_refusal> verify_token(std::string_view token,
     if (const auto* refused = std::get_if<token_refusal>(&read)) return *refused;
     const auto& header = std::get<token_header>(read);
     EVP_PKEY* key = keys.find(header.kid ? &*header.kid : nullptr, header.algorithm);
-    if (key == nullptr) return token_refusal::unknown_key;
+    if (key == nullptr) {
+        const bool unknown = header.kid && !header.kid->empty() && !keys.knows(*header.kid);
+        return unknown ? token_refusal::unknown_key : token_refusal::no_key;
+    }
     if (!signature_holds(*parts, header.algorithm, key)) return token_refusal::signature;
     const auto claims = object_of(parts->payload);
     if (!claims) return token_refusal::claims;

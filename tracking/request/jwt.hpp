@@ -32,8 +32,9 @@ struct verified_token {
 
 enum class token_refusal : std::uint8_t {
     malformed,      // not three parts of base64url, too long, or a header that is no JSON
-    algorithm,      // not RS256 or ES256, or with critical extensions
-    unknown_key,    // no key of that id for that algorithm
+    algorithm,      // not RS256 or ES256, or with extensions that change what is signed
+    unknown_key,    // it names a key that is not in the set: a newer set may have it
+    no_key,         // no key of that name for that algorithm, or it names none and there are several
     signature,      // the signature does not hold
     claims,         // signed, but the claims are missing, doubled, of the wrong type or unfit
     issuer,         // of another issuer

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t good_max = 8192;
 constexpr std::size_t bad_max = 4096;
-constexpr std::int64_t bad_ms = 10'000;  // a key that is added to the set takes a reload, and that forgets all
+constexpr std::int64_t bad_ms = 10'000;  // new keys come with new rules, and those forget all
 
 EVP_MAC_CTX* keyed_hmac(std::string_view secret) {
     EVP_MAC* hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
@@ -52,7 +52,7 @@ bool identity_rules::memory::digest(std::string_view text, digest256& into) {
 }
 
 const verified_token* identity_rules::memory::judge(std::string_view token, const key_set& keys,
-                                                    const token_rules& rules, std::int64_t now_ms) {
+                                                    const token_rules& rules, std::int64_t now_ms, bool& key_unknown) {
     digest256 key;
     if (token.size() > token_bytes_max || !digest(token, key)) return nullptr;
     if (const verified_token* known = good_.find(key)) {
@@ -64,7 +64,9 @@ const verified_token* identity_rules::memory::judge(std::string_view token, cons
     }
     auto verdict = verify_token(token, keys, rules, now_ms);
     if (auto* verified = std::get_if<verified_token>(&verdict)) return good_.put(key, std::move(*verified));
-    if (std::get<token_refusal>(verdict) != token_refusal::not_yet_valid) bad_.put(key, now_ms + bad_ms);
+    const auto refused = std::get<token_refusal>(verdict);
+    if (refused == token_refusal::unknown_key) key_unknown = true;
+    if (refused != token_refusal::not_yet_valid) bad_.put(key, now_ms + bad_ms);
     return nullptr;
 }
 

@@ -79,12 +79,14 @@ public:
     memory(const memory&) = delete;
     memory& operator=(const memory&) = delete;
 
-    // Forgets everything when `rules` are not those of last time (after a reload): other keys, other verdicts.
+    // Forgets everything when `rules` are not those of last time (after a reload or new keys): other keys, other
+    // verdicts.
     void belong_to(std::uint64_t rules);
 
-    // The token's identity while it is valid; null when it is refused. Verifies what is not remembered.
+    // The token's identity while it is valid; null when it is refused. Verifies what is not remembered; `key_unknown`
+    // is set when such a token names a key that is not in the set, and left alone otherwise.
     const verified_token* judge(std::string_view token, const key_set& keys, const token_rules& rules,
-                                std::int64_t now_ms);
+                                std::int64_t now_ms, bool& key_unknown);
     // "key:" and 12 hex digits of HMAC-SHA256(secret, key).
     void name_key(std::string_view secret, std::string_view key, std::string& into);
 
