@@ -1,4 +1,4 @@
-// The addresses of values.hpp: listeners, upstreams, CIDR blocks, the URL of Redis.
+// The addresses of values.hpp: listeners, upstreams, web pages, CIDR blocks, the URL of Redis.
 #include <arpa/inet.h>
 #include <sys/un.h>
 
@@ -134,6 +134,30 @@ parsed<endpoint> parse_upstream(std::string_view text) {
         made->text = text;
     }
     return peer;
+}
+
+parsed<web_url> parse_web_url(std::string_view text) {
+    const bool tls = text.starts_with("https://");
+    if (!tls && !text.starts_with("http://")) return complaint{"expected https://host/path or http://host/path"};
+    const url_parts url = split_url(text.substr(tls ? 8 : 7));
+    if (url.authority.find('@') != std::string_view::npos) return complaint{"this URL has no user and no password"};
+    const bool visible = std::all_of(url.rest.begin(), url.rest.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    if (!visible) return complaint{"a URL holds visible ASCII only; write other bytes as %XX"};
+    if (url.rest.find('#') != std::string_view::npos) return complaint{"a fragment (#) is never sent; leave it out"};
+    auto server = host_and_port(url.authority, static_cast<std::uint16_t>(tls ? 443 : 80));
+    if (auto* wrong = std::get_if<complaint>(&server)) return std::move(*wrong);
+    web_url made{std::move(std::get<endpoint>(server)), std::string(url.rest)};
+    if (made.server.port == 0) return complaint{"the port must be from 1 to 65535"};
+    made.server.tls = tls;
+    if (!made.target.starts_with('/')) made.target.insert(0, 1, '/');
+    return made;
+}
+
+std::string complaint_about_web_url(std::string_view text) {
+    if (text.empty()) return {};
+    const auto url = parse_web_url(text);
+    const auto* wrong = std::get_if<complaint>(&url);
+    return wrong == nullptr ? std::string() : wrong->what;
 }
 
 std::string complaint_about_cidr(std::string_view text) {

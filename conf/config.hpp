@@ -45,6 +45,7 @@ struct limits_settings {
 struct forward_settings {
     bool preserve_host = true;
     std::vector<std::string> trusted_proxies{"127.0.0.1/8", "::1/128"};
+    std::string ca_file;  // PEM; "" = the system's store
 
     bool operator==(const forward_settings&) const = default;
 };
@@ -79,6 +80,7 @@ struct jwt_settings {
     std::string cookie = "__session";
     std::string header = "authorization";
     std::string jwks_file;
+    std::string jwks_url;  // parse_web_url() reads it
     std::string issuer;
     std::vector<std::string> authorized_parties;
     milliseconds leeway{5'000};

@@ -155,6 +155,7 @@ constexpr key_rule rules[] = {
     {"forward.preserve_host", [](V v, S s, C c) { read_bool(v, s.forward.preserve_host, c); }},
     {"forward.trusted_proxies",
      [](V v, S s, C c) { read_texts(v, s.forward.trusted_proxies, c, complaint_about_cidr); }},
+    {"forward.ca_file", [](V v, S s, C c) { read_text(v, s.forward.ca_file, c, readable_file_or_empty); }},
 
     {"journal.size", [](V v, S s, C c) { read_size(v, s.journal.size, c, mib, most_bytes); }},
     {"journal.keep", [](V v, S s, C c) { read_duration(v, s.journal.keep, c, 0ms, 30 * a_day); }},
@@ -177,6 +178,7 @@ constexpr key_rule rules[] = {
     {"identity.jwt.header", [](V v, S s, C c) { read_field_name(v, s.identity.jwt.header, c); }},
     {"identity.jwt.jwks_file",
      [](V v, S s, C c) { read_text(v, s.identity.jwt.jwks_file, c, readable_file_or_empty); }},
+    {"identity.jwt.jwks_url", [](V v, S s, C c) { read_text(v, s.identity.jwt.jwks_url, c, complaint_about_web_url); }},
     {"identity.jwt.issuer", [](V v, S s, C c) { read_text(v, s.identity.jwt.issuer, c); }},
     {"identity.jwt.authorized_parties",
      [](V v, S s, C c) { read_texts(v, s.identity.jwt.authorized_parties, c, not_empty); }},
@@ -207,10 +209,8 @@ constexpr key_rule rules[] = {
 
     {"tls.cert", only_empty, false},
     {"tls.key", only_empty, false},
-    {"forward.ca_file", only_empty, false},
     {"forward.verify", only_bool<true>, false},
     {"forward.half_close", only_bool<false>, false},
-    {"identity.jwt.jwks_url", only_empty, false},
     {"budget", only_empty, false},
     {"limit", only_empty, false},
     {"alert", only_empty, false},

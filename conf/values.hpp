@@ -35,6 +35,15 @@ parsed<std::int64_t> decimal_of(double number, int places);
 parsed<endpoint> parse_listen(std::string_view text);
 // "http://host:port", "http://host" (port 80), "host:port", "unix:/path".
 parsed<endpoint> parse_upstream(std::string_view text);
+// What is asked for with GET, and where: "https://host[:port]/path?query".
+struct web_url {
+    endpoint server;
+    std::string target;  // path and query, "/" at least
+};
+// No user, no password, no fragment; port 80 or 443 when it says none.
+parsed<web_url> parse_web_url(std::string_view text);
+// The complaint is empty when all is well, or the text is.
+std::string complaint_about_web_url(std::string_view text);
 // "10.0.0.0/8", "::1/128", "192.0.2.1"; the complaint is empty when all is well.
 std::string complaint_about_cidr(std::string_view text);
 // redis://[user:pass@]host:port/db, unix:/path[?db=N]; the complaint is empty when all is well.

@@ -1,7 +1,6 @@
 #include "proxy/control.hpp"
 
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +17,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "proxy/kept_file.hpp"
+
 namespace proxy {
 namespace {
 
@@ -28,23 +29,6 @@ constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr auto resolve_interval = 30s;
 constexpr auto reach_deadline = 1s;
 constexpr auto final_flush = 5s;  // how long the last records may take to Redis; the journal keeps what is left
-
-// 32 random bytes in `path` (mode 0600), made once: API keys stay the same users over restarts.
-// The result is an error, or empty.
-std::string kept_secret(const std::string& path, std::string& into) {
-    into.resize(32);
-    if (const int existing = ::open(path.c_str(), O_RDONLY | O_CLOEXEC); existing >= 0) {
-        const ssize_t n = ::read(existing, into.data(), into.size());
-        ::close(existing);
-        if (n == static_cast<ssize_t>(into.size())) return {};
-    }
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(into.data()), static_cast<int>(into.size())) != 1)
-        return "no random bytes to be had";
-    const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    const bool written = made >= 0 && ::write(made, into.data(), into.size()) == static_cast<ssize_t>(into.size());
-    if (made >= 0) ::close(made);
-    return written ? std::string() : "cannot write " + path;
-}
 
 void log_if_thrown(std::exception_ptr thrown) {
     if (!thrown) return;
@@ -111,6 +95,10 @@ std::string control::open_parts() {
     auto made = make_rules(settings_, key_secret_);
     if (auto* problem = std::get_if<std::string>(&made)) return std::move(*problem);
     rules_ = std::get<std::shared_ptr<const rules>>(made);
+    jwks_ = std::make_unique<jwks_refresher>(context_.get_executor(), settings_.data_dir + "/jwks.json",
+                                             [this] { use_fetched_keys(); });
+    jwks_->follow(settings_.identity.jwt.jwks_url, settings_.forward.ca_file);
+    use_fetched_keys();
     upstream_ = std::make_shared<const upstream_addresses>(resolve_upstream(settings_.upstream));
     if (upstream_->all.empty())
         spdlog::warn("the upstream has no address yet ({}); requests are answered 502 until it has",
@@ -295,6 +283,14 @@ net::awaitable<void> control::refresh_upstream() {
     }
 }
 
+// The rules in force, with the keys of jwks_url as they now are, become those of every worker.
+void control::use_fetched_keys() {
+    auto fresh = std::make_shared<rules>(*rules_);
+    fresh->identity = fresh->identity->with_fetched(jwks_->keys(), jwks_->wanted());
+    rules_ = std::move(fresh);
+    for (const auto& one : workers_) one->use(rules_);
+}
+
 // ---- Signals ----------------------------------------------------------------------------------------------------
 
 void control::await_signal() {
@@ -340,10 +336,9 @@ void control::reload() {
     rules_ = std::get<std::shared_ptr<const rules>>(made);
     settings_.upstream = fresh.upstream;
     upstream_ = std::make_shared<const upstream_addresses>(resolve_upstream(fresh.upstream));
-    for (const auto& one : workers_) {
-        one->use(rules_);
-        one->use(upstream_);
-    }
+    jwks_->follow(fresh.identity.jwt.jwks_url, fresh.forward.ca_file);
+    use_fetched_keys();
+    for (const auto& one : workers_) one->use(upstream_);
     spdlog::info("configuration reloaded");
 }
 
@@ -375,6 +370,7 @@ net::awaitable<void> control::shut_down() {
     if (!all) spdlog::warn("some records are still in the journal; the next start ships them");
     record_log_->stop();
     shipper_->stop();
+    jwks_->stop();
     if (embedded_) co_await embedded_->stop();
     for (const auto& one : workers_)
         if (one->ended()) one->join();

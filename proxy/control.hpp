@@ -1,6 +1,6 @@
 // The control thread: everything that is not on a request's way. Ships the journals, supervises the embedded Redis,
-// answers admin requests that workers pass on, resolves the upstream anew, reloads and drains. Runs on the main thread;
-// workers are reached by posting, and reach it by posting.
+// answers admin requests that workers pass on, resolves the upstream anew, fetches keys, reloads and drains. Runs on
+// the main thread; workers are reached by posting, and reach it by posting.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -13,6 +13,7 @@
 
 #include "admin-api/api.hpp"
 #include "conf/config.hpp"
+#include "proxy/jwks_refresher.hpp"
 #include "proxy/meter.hpp"
 #include "proxy/worker.hpp"
 #include "tracking/journal/journal.hpp"
@@ -54,6 +55,7 @@ private:
     boost::asio::awaitable<void> run_store();
     boost::asio::awaitable<void> refresh_upstream();
     boost::asio::awaitable<void> shut_down();
+    void use_fetched_keys();
     void await_signal();
     void reload();
     template <class Done>
@@ -66,6 +68,7 @@ private:
     tracking::system_time clock_;
     std::string key_secret_;
     std::shared_ptr<const rules> rules_;
+    std::unique_ptr<jwks_refresher> jwks_;
     std::shared_ptr<const upstream_addresses> upstream_;
     std::unique_ptr<tracking::journal::directory> journals_;
     std::unique_ptr<tracking::store::calendar> calendar_;

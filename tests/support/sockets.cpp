@@ -66,8 +66,10 @@ void descriptor::close() {
 }
 
 descriptor listen_on(const std::string& host, std::uint16_t& port, int backlog) {
-    address at = make_address(host, 0);
+    address at = make_address(host, port);
     descriptor out(::socket(at.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int again = 1;  // a port that was left a moment ago
+    if (port != 0) ::setsockopt(out.get(), SOL_SOCKET, SO_REUSEADDR, &again, sizeof again);
     if (!out.valid() || ::bind(out.get(), at.get(), at.size) != 0 || ::listen(out.get(), backlog) != 0 ||
         ::getsockname(out.get(), at.get(), &at.size) != 0) {
         throw std::system_error(errno, std::generic_category(), "listen on " + host);

@@ -34,7 +34,7 @@ private:
 // How the other side of a connection ended, as seen here.
 enum class ending : std::uint8_t { none, fin, rst };
 
-// A listening socket on a port that the system chose; `port` receives it. Throws when that fails.
+// A listening socket on `port`; 0 = one that the system chooses, and `port` receives it. Throws when that fails.
 descriptor listen_on(const std::string& host, std::uint16_t& port, int backlog = 512);
 // A connected socket, or an invalid one: refused or not answered in time.
 descriptor connect_to(const std::string& host, std::uint16_t port, milliseconds within = patience);

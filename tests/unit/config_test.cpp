@@ -189,10 +189,8 @@ TEST(Errors, ThatOnlyTheWholeShows) {
 TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
     const char* texts[] = {"[tls]\ncert = \"a.pem\"",
                            "[tls]\nkey = \"a.pem\"",
-                           "[forward]\nca_file = \"ca.pem\"",
                            "[forward]\nverify = false",
                            "[forward]\nhalf_close = true",
-                           "[identity]\njwt = { jwks_url = \"https://a/jwks\" }",
                            "\n[[budget]]\nname = \"a\"",
                            "\n[[limit]]\nname = \"a\"",
                            "\n[[alert]]\nname = \"a\"",

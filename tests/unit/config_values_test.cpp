@@ -152,6 +152,46 @@ TEST(Values, UpstreamAddresses) {
         EXPECT_TRUE(std::holds_alternative<complaint>(parse_upstream(text))) << text;
 }
 
+TEST(Values, WebUrls) {
+    struct {
+        const char *text, *host;
+        std::uint16_t port;
+        bool tls;
+        const char* target;
+    } good_ones[] = {
+        {"https://a.example/.well-known/jwks.json", "a.example", 443, true, "/.well-known/jwks.json"},
+        {"http://a:8080/x?y=z&w", "a", 8080, false, "/x?y=z&w"},
+        {"http://a", "a", 80, false, "/"},
+        {"https://a?x", "a", 443, true, "/?x"},
+        {"https://[::1]:8443/k", "::1", 8443, true, "/k"},
+    };
+    for (const auto& [text, host, port, tls, target] : good_ones) {
+        const auto parsed = parse_web_url(text);
+        ASSERT_TRUE(std::holds_alternative<web_url>(parsed)) << text;
+        const auto& url = std::get<web_url>(parsed);
+        EXPECT_EQ(url.server.host, host);
+        EXPECT_EQ(url.server.port, port);
+        EXPECT_EQ(url.server.tls, tls);
+        EXPECT_EQ(url.target, target);
+    }
+    for (const char* text :
+         {"", "a", "/jwks.json", "ftp://a/", "file:///etc/passwd", "https://", "https:///k", "https://:443/",
+          "https://a:0/", "https://a:99999/", "https://u:p@a/", "https://a b/", "https://a/b c", "https://a/\r\nX: y",
+          "https://a/#k", "https://a/\xC3\xA9", "https://1.2/", "https://[::g]/"})
+        EXPECT_TRUE(std::holds_alternative<complaint>(parse_web_url(text))) << text;
+}
+
+TEST(Values, KeysByUrl) {
+    EXPECT_EQ(good("[identity.jwt]\njwks_url = \"https://a/k\"").identity.jwt.jwks_url, "https://a/k");
+    EXPECT_EQ(good("[identity.jwt]\njwks_url = \"\"").identity.jwt.jwks_url, "");
+    EXPECT_THAT(bad("[identity.jwt]\njwks_url = \"htps://a/k\""),
+                ElementsAre("t.toml:2:12: identity.jwt.jwks_url: expected https://host/path or http://host/path"));
+    const auto with_password = bad("[identity.jwt]\njwks_url = \"https://u:sesame@a/k\"");
+    EXPECT_THAT(with_password, ElementsAre(HasSubstr("no user and no password")));
+    EXPECT_THAT(with_password, testing::Not(ElementsAre(HasSubstr("sesame"))));
+    EXPECT_THAT(bad("[forward]\nca_file = \"/nonexistent.pem\""), ElementsAre(HasSubstr("forward.ca_file")));
+}
+
 TEST(Values, AddressBlocks) {
     for (const char* text : {"127.0.0.1/8", "::1/128", "10.0.0.0/8", "192.0.2.1", "fd00::/8", "0.0.0.0/0"})
         EXPECT_EQ(complaint_about_cidr(text), "") << text;
