@@ -86,6 +86,7 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     rules_ = &by;
     record_.clear();
     stated_.clear();
+    counted_ = {};
     cache_ = {};
     ticket_ = 0;
     answered_ = sent_known_ = forwarded_ = false;
@@ -126,6 +127,7 @@ void meter::request_sent(steady_time now) noexcept {
 
 void meter::read_facts(const response_head& head) {
     for (const auto& [name, value] : head.fields) {
+        counted_.take(name, value);
         if (name.size() < 9 || !equals_ignoring_case(name.substr(0, 5), "x-ai-")) continue;
         const auto is = [rest = name.substr(5)](std::string_view fact) { return equals_ignoring_case(rest, fact); };
         if (is("provider")) assign_clean(stated_.provider, value, label_bytes);
@@ -152,7 +154,8 @@ void meter::answer_head(const response_head& head) {
                    .content_encoding = head.value(field_id::content_encoding),
                    .status = head.status,
                    .provider = provider_,
-                   .is_head_request = is_head_});
+                   .is_head_request = is_head_,
+                   .counts = counted_});
 }
 
 void meter::answer_body(std::string_view piece, steady_time now) noexcept {
@@ -363,6 +366,7 @@ void meter::end(const exchange_end& how, steady_time now, tracking::journal::wri
     if (answered_) answer_.finish();
     const auto& facts = answer_.facts();
     take_names();
+    request_.rest();
     take_outcome(how, facts);
     take_cache(how.status);
     take_usage(how.result == outcome::client_abort || how.result == outcome::upstream_abort);

@@ -98,6 +98,7 @@ private:
     tracking::usage::request_scanner request_;
     tracking::usage::answer_scanner answer_;
     stated_facts stated_;
+    tracking::usage::head_counts counted_;  // by the provider, in the answer's head
     tracking::cache_verdict cache_;
     std::string_view provider_;  // of the host or path; empty when they tell none
     bool billable_ = true;

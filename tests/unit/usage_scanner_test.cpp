@@ -1,11 +1,10 @@
-// The parts that read bytes: the JSON scanner against a DOM, the event stream against the standard, and the decoder.
+// The parts that read bytes: the JSON scanner against a DOM, the event stream against the standard.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "tests/unit/usage_support.hpp"
-#include "tracking/usage/decoder.hpp"
 #include "tracking/usage/event_stream.hpp"
 #include "tracking/usage/json_number.hpp"
 #include "tracking/usage/json_scanner.hpp"
@@ -411,53 +410,6 @@ TEST(EventStream, AgreesWithTheStandardHoweverItIsCut) {
         ASSERT_EQ(events_in({text}), expected) << testing::PrintToString(text);
         ASSERT_EQ(events_in(random.pieces(text)), expected) << testing::PrintToString(text);
         ASSERT_EQ(events_in(usage_test::byte_by_byte(text)), expected) << testing::PrintToString(text);
-    }
-}
-
-// ---- Decoder ----------------------------------------------------------------------------------------------------
-
-struct byte_count final : decoded_sink {
-    void on_decoded(std::string_view piece) noexcept override { bytes += piece.size(); }
-    std::size_t bytes = 0;
-};
-
-TEST(Decoder, KnowsTheCodingsByName) {
-    decoder d;
-    for (const char* known : {"", "identity", "gzip", "x-gzip", "GZip", "deflate", "identity, gzip", " gzip "}) {
-        EXPECT_TRUE(d.begin(known)) << known;
-    }
-    for (const char* unknown : {"br", "zstd", "compress", "gzip, br", "gzip, gzip", "gzipp", "aws-chunked"}) {
-        EXPECT_FALSE(d.begin(unknown)) << unknown;
-        byte_count to;
-        EXPECT_FALSE(d.feed("abc", to)) << unknown;
-        EXPECT_EQ(to.bytes, 0U) << unknown;
-    }
-}
-
-TEST(Decoder, StopsAtItsLimits) {
-    const std::string coded = usage_test::deflated(std::string(8U << 20U, 'x'), 31);
-    for (const decode_limits& limits : {decode_limits{.bytes = 2U << 20U}, decode_limits{.ratio = 100}}) {
-        decoder d(limits);
-        ASSERT_TRUE(d.begin("gzip"));
-        byte_count to;
-        EXPECT_FALSE(d.feed(coded, to));
-        EXPECT_LE(to.bytes, (2U << 20U) + 16384U);
-    }
-}
-
-TEST(Decoder, IsReadyAgainAfterAnything) {
-    const std::string text(100'000, 'x');
-    decoder d;
-    for (const char* coding : {"gzip", "deflate"}) {
-        for (const std::string& garbage : {std::string("garbage"), usage_test::deflated(text, 31).substr(0, 50)}) {
-            d.begin(coding);
-            byte_count ignored;
-            d.feed(garbage, ignored);
-            ASSERT_TRUE(d.begin(coding));
-            byte_count to;
-            EXPECT_TRUE(d.feed(usage_test::deflated(text, coding[0] == 'g' ? 31 : 15), to));
-            EXPECT_EQ(to.bytes, text.size());
-        }
     }
 }
 

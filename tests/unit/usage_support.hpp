@@ -1,8 +1,6 @@
 // Shared by the tests of tracking/usage: reads recorded answers, runs a scanner over them in pieces, compresses.
 #pragma once
 
-#include <zlib.h>
-
 #include <cstdint>
 #include <fstream>
 #include <iterator>
@@ -13,6 +11,8 @@
 #include <tuple>
 #include <vector>
 
+#include "tests/unit/aws_messages.hpp"
+#include "tests/unit/codings.hpp"
 #include "tracking/usage/answer.hpp"
 
 namespace usage_test {
@@ -26,21 +26,6 @@ inline std::string read_file(const std::string& path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// window: 15 zlib, 31 gzip, -15 raw deflate
-inline std::string deflated(std::string_view from, int window) {
-    z_stream stream{};
-    deflateInit2(&stream, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
-    std::string to(deflateBound(&stream, from.size()) + 64, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
-    stream.avail_in = static_cast<uInt>(from.size());
-    stream.next_out = reinterpret_cast<Bytef*>(to.data());
-    stream.avail_out = static_cast<uInt>(to.size());
-    deflate(&stream, Z_FINISH);
-    to.resize(stream.total_out);
-    deflateEnd(&stream);
-    return to;
-}
-
 // One answer with what must be found in it.
 struct sample {
     std::string name;
@@ -51,6 +36,7 @@ struct sample {
     std::string path;
     int status = 200;
     nlohmann::json expected;
+    std::vector<std::size_t> message_ends;  // of an AWS event stream: where its messages end
 
     answer_head head() const { return head(content_encoding); }
     answer_head head(std::string_view coding) const {
@@ -145,13 +131,31 @@ inline std::vector<std::string_view> byte_by_byte(std::string_view body) {
     return pieces;
 }
 
+// The lines of a fixture become an AWS event stream.
+inline void frame(sample& s) {
+    const std::vector<std::string> messages = aws_messages(s.body);
+    s.body.clear();
+    for (const std::string& message : messages) {
+        s.body += message;
+        s.message_ends.push_back(s.body.size());
+    }
+}
+
 inline std::vector<sample> own_samples() {
     const std::string folder = std::string(AIMETER_SOURCE_DIR) + "/tests/fixtures/provider/";
     std::vector<sample> samples;
     for (const auto& row : nlohmann::json::parse(read_file(folder + "manifest.json"))) {
-        samples.push_back({row.at("case"), read_file(folder + row.at("file").get<std::string>()),
-                           row.at("content_type"), "", row.at("host"), row.at("path"), row.at("status"),
-                           row.at("expected")});
+        const std::string file = row.at("file");
+        sample& made = samples.emplace_back(sample{row.at("case"),
+                                                   read_file(folder + file),
+                                                   row.at("content_type"),
+                                                   "",
+                                                   row.at("host"),
+                                                   row.at("path"),
+                                                   row.at("status"),
+                                                   row.at("expected"),
+                                                   {}});
+        if (file.ends_with(".messages")) frame(made);
     }
     return samples;
 }
@@ -165,9 +169,15 @@ inline std::vector<sample> recorded_samples() {
         const auto row = nlohmann::json::parse(line);
         const std::string name = row.at("case");
         const auto& coding = row.at("content_encoding");
-        samples.push_back({name, read_file(folder + name + ".response"), row.at("content_type"),
-                           coding.is_null() ? "" : coding.get<std::string>(), row.at("host"), row.at("path"),
-                           row.at("status"), row});
+        samples.push_back({name,
+                           read_file(folder + name + ".response"),
+                           row.at("content_type"),
+                           coding.is_null() ? "" : coding.get<std::string>(),
+                           row.at("host"),
+                           row.at("path"),
+                           row.at("status"),
+                           row,
+                           {}});
     }
     return samples;
 }

@@ -2,17 +2,25 @@
 // then the JSON scanner, then the findings.
 #include "tracking/usage/answer.hpp"
 
+#include "tracking/usage/bedrock_events.hpp"
 #include "tracking/usage/body_form.hpp"
 #include "tracking/usage/byte_scan.hpp"
 #include "tracking/usage/decoder.hpp"
 #include "tracking/usage/event_stream.hpp"
 #include "tracking/usage/findings.hpp"
 #include "tracking/usage/json_scanner.hpp"
+#include "tracking/usage/utf8.hpp"
 
 namespace tracking::usage {
 
+namespace {
+
+constexpr std::size_t error_limit = 300;  // of usage_facts::error_message
+
+}  // namespace
+
 struct answer_scanner::impl final : decoded_sink, event_sink {
-    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this) {}
+    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this), aws_events(*this) {}
 
     void begin(const answer_head& head) noexcept {
         found.begin(head.status);
@@ -20,10 +28,12 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
         sniffer.begin(head.content_type);
         scanner.reset();
         events.reset();
+        aws_events.reset();
         data = event_data::unknown;
         blanks = 0;
         json_lines = is_json_lines(head.content_type);
         form = body_form::undecided;
+        counts = head.counts;
         // A HEAD answer describes a body that never comes.
         if (!decoding.begin(head.content_encoding) || head.is_head_request) form = body_form::unreadable;
     }
@@ -49,6 +59,9 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
                 break;
             case body_form::events:
                 events.feed(piece);
+                break;
+            case body_form::aws_events:
+                aws_events.feed(piece);
                 break;
             case body_form::text:
                 found.on_plain_text(piece);
@@ -78,6 +91,9 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
 
     void on_event_end(std::string_view name) noexcept override {
         found.end_event(name);
+        if (form == body_form::aws_events && name == "error" && facts.error_message.empty()) {
+            assign_valid_utf8(facts.error_message, aws_events.error(), error_limit);
+        }
         scanner.reset();
         data = event_data::unknown;
         blanks = 0;
@@ -89,9 +105,24 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
             pass_on(sniffer.held());
         }
         if (form == body_form::events) events.finish();
+        decoding.rest();
         found.conclude();
-        facts.stream = form == body_form::events || json_lines || found.has_array_of_chunks() ||
-                       (found.documents() > 1 && !found.in_array());
+        take_counts_of_head();
+        facts.stream = form == body_form::events || form == body_form::aws_events || json_lines ||
+                       found.has_array_of_chunks() || (found.documents() > 1 && !found.in_array());
+    }
+
+    // What the head says is all that was generated, whatever of the body came.
+    void take_counts_of_head() noexcept {
+        if (facts.input_tokens || facts.output_tokens || (!counts.input_tokens && !counts.output_tokens)) return;
+        facts.output_tokens = counts.output_tokens;
+        facts.cached_tokens = counts.cached_tokens;
+        facts.cache_write_tokens = counts.cache_write_tokens;
+        facts.input_tokens = counts.input_tokens;
+        if (facts.input_tokens) {
+            facts.input_tokens = plus(facts.input_tokens, plus(facts.cached_tokens, facts.cache_write_tokens));
+        }
+        if (facts.output_tokens) facts.uncounted_text_bytes = 0;
     }
 
     enum class event_data : std::uint8_t { unknown, json, text };
@@ -100,8 +131,10 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
     findings found;
     json_scanner scanner;
     event_stream events;
+    bedrock_events aws_events;
     body_sniffer sniffer;
     decoder decoding;
+    head_counts counts;
     body_form form = body_form::unreadable;
     event_data data = event_data::unknown;
     std::size_t blanks = 0;  // white space before it could be told what an event's data is

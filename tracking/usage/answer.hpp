@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "tracking/units.hpp"
+#include "tracking/usage/head_counts.hpp"
 
 namespace tracking::usage {
 
@@ -30,6 +31,7 @@ struct answer_head {
     int status = 200;
     std::string_view provider;  // see target_facts
     bool is_head_request = false;
+    head_counts counts = {};  // taken when the body says nothing
 };
 
 struct usage_facts {
@@ -71,7 +73,7 @@ public:
     void begin(const answer_head& head) noexcept;
     // True when this piece held the first event with text, reasoning or a tool call.
     bool feed(std::string_view piece) noexcept;
-    // The body ended (completely or not): closes decoders and normalises the counts.
+    // The body ended (completely or not): normalises the counts, gives back what decoding needed.
     void finish() noexcept;
     const usage_facts& facts() const noexcept;
 
@@ -96,7 +98,10 @@ public:
 
     void begin(const target_facts& target, std::string_view content_encoding) noexcept;
     void feed(std::string_view piece) noexcept;
+    // May be called before the body's end, for what is known until then.
     void finish() noexcept;
+    // No more of the body will come: gives back what only decoding needs.
+    void rest() noexcept;
     const request_facts& facts() const noexcept;
 
 private:

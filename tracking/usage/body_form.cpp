@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tracking/usage/ascii.hpp"
+#include "tracking/usage/aws_event_stream.hpp"
 
 namespace tracking::usage {
 
@@ -32,6 +33,7 @@ bool is_json_lines(std::string_view content_type) noexcept {
 
 void body_sniffer::begin(std::string_view content_type) noexcept {
     events_ = same_word(media_type(content_type), "text/event-stream");
+    aws_events_ = same_word(media_type(content_type), "application/vnd.amazon.eventstream");
     fallback_ = is_prose(content_type) ? body_form::text : body_form::unreadable;
     started_ = false;
     held_size_ = 0;
@@ -39,6 +41,13 @@ void body_sniffer::begin(std::string_view content_type) noexcept {
 
 body_form body_sniffer::look(std::string_view& piece) noexcept {
     if (events_) return piece.empty() ? body_form::undecided : body_form::events;
+    if (aws_events_ && !piece.empty()) {
+        aws_events_ = false;
+        // A message begins with its length, which is far below what any text would read as.
+        if (static_cast<unsigned char>(piece.front()) <= aws_event_stream::longest_message >> 24U) {
+            return body_form::aws_events;
+        }
+    }
     while (!piece.empty()) {
         const char c = piece.front();
         const bool skipped =

@@ -8,7 +8,7 @@
 
 namespace tracking::usage {
 
-enum class body_form : std::uint8_t { undecided, json, events, text, unreadable };
+enum class body_form : std::uint8_t { undecided, json, events, aws_events, text, unreadable };
 
 class body_sniffer {
 public:
@@ -24,7 +24,8 @@ private:
 
     body_form fallback_ = body_form::unreadable;
     bool events_ = false;
-    bool started_ = false;  // something other than white space and a byte order mark came
+    bool aws_events_ = false;  // it may be; the first byte tells
+    bool started_ = false;     // something other than white space and a byte order mark came
     std::uint8_t held_size_ = 0;
     std::array<char, 8> held_;
 };

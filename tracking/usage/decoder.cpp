@@ -1,89 +1,105 @@
 #include "tracking/usage/decoder.hpp"
 
-#include <array>
+#include <algorithm>
 
 #include "tracking/usage/ascii.hpp"
-#include "tracking/usage/inflate.hpp"
 
 namespace tracking::usage {
 
 namespace {
 
-// Decoding is over before feed() returns, so one buffer serves all bodies of a thread, and an idle connection holds
-// none.
-std::span<char> shared_buffer() noexcept {
-    static thread_local std::array<char, 16384> buffer;
-    return buffer;
+struct named_coding {
+    std::string_view name;
+    std::size_t kind;
+    std::unique_ptr<coding> (*make)() noexcept;
+};
+
+constexpr auto codings = std::to_array<named_coding>({
+    {"gzip", 0, make_gzip_coding},
+    {"x-gzip", 0, make_gzip_coding},  // RFC 9110, 8.4.1.3: the same
+    {"deflate", 1, make_deflate_coding},
+    {"br", 2, make_brotli_coding},
+    {"zstd", 3, make_zstd_coding},
+});
+
+// Decoding is over before feed() returns, so one buffer for each stage serves all bodies of a thread, and an idle
+// connection holds none.
+std::span<char> shared_buffer(std::size_t stage) noexcept {
+    static thread_local std::array<std::array<char, 16384>, decoder::most_codings> buffers;
+    return buffers[stage];
 }
 
 }  // namespace
 
-// Codings are listed in the order in which they were applied; more than one of them is not worth the trouble.
-decoder::kind decoder::kind_named(std::string_view content_encoding) noexcept {
-    kind found = kind::identity;
-    while (!content_encoding.empty()) {
+bool decoder::add_stage(std::string_view name) noexcept {
+    const auto* const wanted = std::ranges::find_if(codings, [&](const auto& c) { return same_word(name, c.name); });
+    if (wanted == codings.end() || stage_count_ == most_codings) return false;
+    stage& added = stages_[stage_count_];
+    std::unique_ptr<coding>& known = added.known[wanted->kind];
+    if (!known) known = wanted->make();
+    if (!known || !known->begin()) return false;
+    added.active = known.get();
+    added.written = 0;
+    added.finished = false;
+    ++stage_count_;
+    return true;
+}
+
+// Codings are listed in the order in which they were applied (RFC 9110, 8.4).
+bool decoder::begin(std::string_view content_encoding) noexcept {
+    rest();
+    read_ = 0;
+    over_ = false;
+    while (!content_encoding.empty() && !over_) {
         const std::size_t comma = content_encoding.find(',');
         const std::string_view name = trim(content_encoding.substr(0, comma));
         content_encoding = comma == std::string_view::npos ? std::string_view() : content_encoding.substr(comma + 1);
-        if (name.empty() || same_word(name, "identity")) continue;
-        if (found != kind::identity) return kind::unknown;
-        if (same_word(name, "gzip") || same_word(name, "x-gzip")) {
-            found = kind::gzip;
-        } else if (same_word(name, "deflate")) {
-            found = kind::deflate;
-        } else {
-            return kind::unknown;
-        }
-    }
-    return found;
-}
-
-bool decoder::begin(std::string_view content_encoding) noexcept {
-    kind_ = kind_named(content_encoding);
-    read_ = 0;
-    written_ = 0;
-    finished_ = false;
-    over_ = kind_ == kind::unknown;
-    if (kind_ == kind::gzip) {
-        if (!gzip_) gzip_ = make_gzip_coding();
-        over_ = !gzip_ || !gzip_->begin();
-    } else if (kind_ == kind::deflate) {
-        if (!deflate_) deflate_ = make_deflate_coding();
-        over_ = !deflate_ || !deflate_->begin();
+        if (!name.empty() && !same_word(name, "identity")) over_ = !add_stage(name);
     }
     return !over_;
 }
 
 bool decoder::feed(std::string_view piece, decoded_sink& to) noexcept {
     if (over_) return false;
-    if (kind_ == kind::identity) {
+    if (stage_count_ == 0) {
         to.on_decoded(piece);
         return true;
     }
-    if (finished_) return true;
-    over_ = !run(piece, to);
+    over_ = !run(stage_count_ - 1, piece, to);
     return !over_;
 }
 
-bool decoder::within_limits() const noexcept {
-    if (written_ > limits_.bytes) return false;
-    return written_ < limits_.ratio_after || written_ / (read_ + 1) <= limits_.ratio;
+void decoder::rest() noexcept {
+    for (std::size_t i = 0; i < stage_count_; ++i) stages_[i].active->rest();
+    stage_count_ = 0;
+    over_ = true;
 }
 
-bool decoder::run(std::string_view piece, decoded_sink& to) noexcept {
-    coding& active = kind_ == kind::gzip ? *gzip_ : *deflate_;
-    const std::span<char> buffer = shared_buffer();
+bool decoder::within_limits(std::uint64_t written) const noexcept {
+    if (written > limits_.bytes) return false;
+    return written < limits_.ratio_after || written / (read_ + 1) <= limits_.ratio;
+}
+
+bool decoder::run(std::size_t number, std::string_view piece, decoded_sink& to) noexcept {
+    stage& at = stages_[number];
+    const std::span<char> buffer = shared_buffer(number);
     bool full = false;  // the buffer was, so that more may come without more input
-    while (!piece.empty() || full) {
-        const coding::progress done = active.decode(piece, buffer);
+    while (!at.finished && (!piece.empty() || full)) {
+        const coding::progress done = at.active->decode(piece, buffer);
         full = done.written == buffer.size();
-        read_ += done.read;
-        written_ += done.written;
+        at.written += done.written;
+        if (number + 1 == stage_count_) read_ += done.read;
         piece.remove_prefix(done.read);
-        if (done.written != 0) to.on_decoded(std::string_view(buffer.data(), done.written));
-        if (done.state == coding::result::corrupt || !within_limits()) return false;
-        finished_ = done.state == coding::result::end;
-        if (finished_ || (done.read == 0 && done.written == 0)) return true;
+        const std::string_view decoded(buffer.data(), done.written);
+        bool goes_on = true;
+        if (number == 0) {
+            if (!decoded.empty()) to.on_decoded(decoded);
+        } else {
+            goes_on = run(number - 1, decoded, to);
+        }
+        if (!goes_on || done.state == coding::result::corrupt || !within_limits(at.written)) return false;
+        at.finished = done.state == coding::result::end;
+        if (done.read == 0 && done.written == 0) break;
     }
     return true;
 }

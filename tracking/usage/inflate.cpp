@@ -1,10 +1,10 @@
-#include "tracking/usage/inflate.hpp"
-
 #include <zlib.h>
 
 #include <algorithm>
 #include <limits>
 #include <new>
+
+#include "tracking/usage/codings.hpp"
 
 namespace tracking::usage {
 
@@ -19,6 +19,8 @@ public:
     ~zlib_coding() override {
         if (ready_) inflateEnd(&stream_);
     }
+
+    void rest() noexcept final {}
 
 protected:
     bool start(int window) noexcept {

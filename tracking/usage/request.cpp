@@ -93,6 +93,8 @@ void request_scanner::feed(std::string_view piece) noexcept {
 
 void request_scanner::finish() noexcept { impl_->finish(); }
 
+void request_scanner::rest() noexcept { impl_->decoding.rest(); }
+
 const request_facts& request_scanner::facts() const noexcept { return impl_->facts; }
 
 }  // namespace tracking::usage

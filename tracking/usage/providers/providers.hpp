@@ -6,6 +6,7 @@
 namespace tracking::usage::providers {
 
 extern const shape common;            // what is the same everywhere: model, errors, cache flags, plain text fields
+extern const shape bedrock;           // InvokeModel of the model families, ConverseStream
 extern const shape openai_chat;       // chat completions, completions, embeddings, and the many that speak the same
 extern const shape openai_responses;  // Responses API
 extern const shape anthropic;         // messages
