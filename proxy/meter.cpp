@@ -270,9 +270,13 @@ tracking::billed_usage meter::usage_to_price() const {
 std::optional<tracking::price_quote> meter::quote() const {
     const tracking::billed_usage usage = usage_to_price();
     const bool direct = !provider_.empty();
-    auto found = rules_->prices->price(record_.provider, record_.ai_model, usage, direct);
-    if (!found && !record_.requested_model.empty() && record_.requested_model != record_.ai_model)
-        found = rules_->prices->price(record_.provider, record_.requested_model, usage, direct);
+    // Bedrock bills by the id in the path, which says the region too, whatever the model calls itself.
+    const bool path_bills = provider_ == "bedrock" && stated_.model.empty() && !record_.requested_model.empty();
+    const std::string& first = path_bills ? record_.requested_model : record_.ai_model;
+    const std::string& second = path_bills ? record_.ai_model : record_.requested_model;
+    auto found = rules_->prices->price(record_.provider, first, usage, direct);
+    if (!found && !second.empty() && second != first)
+        found = rules_->prices->price(record_.provider, second, usage, direct);
     return found;
 }
 
