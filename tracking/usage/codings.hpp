@@ -44,7 +44,8 @@ std::unique_ptr<coding> make_gzip_coding() noexcept;
 std::unique_ptr<coding> make_deflate_coding() noexcept;
 // br (RFC 7932) without large windows. At rest: nothing.
 std::unique_ptr<coding> make_brotli_coding() noexcept;
-// zstd (RFC 8878), several frames in a row and skippable ones included; dictionaries are not known. At rest: nothing.
+// zstd (RFC 8878), several frames in a row and skippable ones included; dictionaries are not known. At rest: nothing,
+// but for up to 4 contexts of 100 KB that all of a thread's share.
 std::unique_ptr<coding> make_zstd_coding() noexcept;
 
 }  // namespace tracking::usage

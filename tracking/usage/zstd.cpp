@@ -9,16 +9,55 @@ namespace tracking::usage {
 
 namespace {
 
+// Contexts that are at rest, for the next bodies of this thread: making one takes 7 us, twice what a small answer takes
+// to decode. One that grew a window is not kept: 100 KB each is all that a thread holds.
+class spare_contexts {
+public:
+    spare_contexts() = default;
+    spare_contexts(const spare_contexts&) = delete;
+    spare_contexts& operator=(const spare_contexts&) = delete;
+    ~spare_contexts() {
+        while (count_ != 0) ZSTD_freeDCtx(contexts_[--count_]);
+    }
+
+    // nullptr when there is no memory.
+    ZSTD_DCtx* take() noexcept {
+        ZSTD_DCtx* context = count_ != 0 ? contexts_[--count_] : ZSTD_createDCtx();
+        const bool ready = context != nullptr && ZSTD_isError(ZSTD_DCtx_reset(context, ZSTD_reset_session_only)) == 0 &&
+                           ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, window_bits)) == 0;
+        if (ready) return context;
+        ZSTD_freeDCtx(context);
+        return nullptr;
+    }
+
+    void give(ZSTD_DCtx* context) noexcept {
+        if (count_ == contexts_.size() || ZSTD_sizeof_DCtx(context) > largest) {
+            ZSTD_freeDCtx(context);
+        } else {
+            contexts_[count_++] = context;
+        }
+    }
+
+private:
+    static constexpr std::size_t largest = 128U << 10U;
+    std::array<ZSTD_DCtx*, 4> contexts_{};
+    std::size_t count_ = 0;
+};
+
+spare_contexts& spares() noexcept {
+    static thread_local spare_contexts all;
+    return all;
+}
+
 class zstd_coding final : public coding {
 public:
-    ~zstd_coding() override { drop(); }
+    ~zstd_coding() override { ZSTD_freeDCtx(context_); }
 
     bool begin() noexcept override {
+        rest();
         magic_size_ = 0;
-        if (context_ != nullptr) return ZSTD_isError(ZSTD_DCtx_reset(context_, ZSTD_reset_session_only)) == 0;
-        context_ = ZSTD_createDCtx();
-        return context_ != nullptr &&
-               ZSTD_isError(ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, window_bits)) == 0;
+        context_ = spares().take();
+        return context_ != nullptr;
     }
 
     progress decode(std::string_view from, std::span<char> to) noexcept override {
@@ -27,8 +66,10 @@ public:
         return decode_some(from, to);
     }
 
-    // A context is 160 KB and its window up to 8 MiB; making one costs less than a body's worth of decoding.
-    void rest() noexcept override { drop(); }
+    void rest() noexcept override {
+        if (context_ != nullptr) spares().give(context_);
+        context_ = nullptr;
+    }
 
 private:
     // The library also knows formats older than RFC 8878, whose windows it does not bound: each frame's magic number is
@@ -51,11 +92,6 @@ private:
         if (ZSTD_isError(code) != 0) return {in.pos, out.pos, result::corrupt};
         if (code == 0) magic_size_ = 0;  // the frame is over and all of it was given out: another may follow
         return {in.pos, out.pos, result::more};
-    }
-
-    void drop() noexcept {
-        ZSTD_freeDCtx(context_);
-        context_ = nullptr;
     }
 
     ZSTD_DCtx* context_ = nullptr;
