@@ -165,6 +165,7 @@ struct price_catalogue::impl {
         if (found.under_provider) text += ", under the provider's id";
         if (found.under_maker) text += ", under its maker's id";
         if (!id.ends_with(model)) text += ", without path, date, version or region";
+        if (found.entry->retired) text += ", retired (its last known price)";
         return text + ": " + std::string(id);
     }
 

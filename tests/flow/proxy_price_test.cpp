@@ -52,8 +52,10 @@ TEST_F(proxy_price, recorded_requests_are_priced_again_and_verify_still_agrees) 
     list_price("2026-11-01", "1000000");
     start_with_prices();
     const auto record = record_of(json_answer());
-    list_price("2026-11-02", "2000000");
     const std::string day = day_of(record);
+    const auto same = aimeter().run("reprice", {"--from", day, "--to", day});
+    EXPECT_THAT(same.out, ::testing::ContainsRegex(day + " +1 +0.0022 +0.0022 +0 +0 +0 +0 +1\n")) << same.err;
+    list_price("2026-11-02", "2000000");
     const auto report = aimeter().run("reprice", {"--from", day, "--to", day});
     EXPECT_EQ(report.exit_code, 0) << report.err;
     EXPECT_THAT(report.out, ::testing::ContainsRegex(day + " +1 +0.0022 +0.0032 +\\+0.001 +1"));

@@ -188,10 +188,19 @@ TEST_F(Reprice, EverythingThatWasBilledIsPricedAgain) {
     one.service_tier = "batch";
     record heard = priced("heard", 0, 0, std::nullopt);
     heard.units.audio_ms = 2'500;
+    record silent = priced("all", 0, 0, std::nullopt);
+    silent.input_tokens = silent.output_tokens = silent.tokens_used = std::nullopt;
     const auto journal = journals.add_journal();
     append(journal, one);
     append(journal, heard);
+    append(journal, silent);  // tells nothing: stays unknown, and never becomes 0
     ship_all();
+    const auto shipped = redis.stream("aimeter:usage");
+    EXPECT_EQ(shipped[0].fields.at("cacheWrite1hTokens"), "40");
+    EXPECT_EQ(shipped[0].fields.at("serviceTier"), "batch");
+    EXPECT_EQ(shipped[1].fields.at("audioSeconds"), "2.500");
+    for (const char* name : {"audioSeconds", "pages", "webSearches", "imageInputTokens", "serviceTier"})
+        EXPECT_FALSE(shipped[2].fields.contains(name)) << name;
     ASSERT_TRUE(run(true)) << error;
     // input: 780 x 0.5 + 100 x 0.1 + 60 x 1.25 + 40 x 2 + 10 x 4 + 10 x 6 = 655 millionths of a USD
     // output: 70 x 1 + 10 x 3 + 10 x 5 + 10 x 7 = 220; units: 1000 + 2000 + 3000; together 6875

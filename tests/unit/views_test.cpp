@@ -394,6 +394,9 @@ TEST(Records, HaveEveryFieldTypedAndNullWhenAbsent) {
                                                     {"success", "1"},
                                                     {"status", "200"},
                                                     {"requestDuration", "3194.250"},
+                                                    {"audioSeconds", "12.500"},
+                                                    {"images", "2"},
+                                                    {"serviceTier", "batch"},
                                                     {"outcome", "ok"}}};
     const auto view = json::parse(admin::requests_json(entries, "17-0", when));
     EXPECT_EQ(view["next"], "17-0");
@@ -406,6 +409,10 @@ TEST(Records, HaveEveryFieldTypedAndNullWhenAbsent) {
     EXPECT_EQ(record["success"], true);
     EXPECT_EQ(record["status"], 200);
     EXPECT_DOUBLE_EQ(record["requestDuration"], 3194.25);
+    EXPECT_DOUBLE_EQ(record["audioSeconds"], 12.5);
+    EXPECT_EQ(record["images"], 2);
+    EXPECT_EQ(record["serviceTier"], "batch");
+    EXPECT_TRUE(record["pages"].is_null() && record["cacheWrite1hTokens"].is_null());
     for (const auto& field : tracking::usage_fields()) {
         ASSERT_TRUE(record.contains(std::string(field.name))) << field.name;
     }

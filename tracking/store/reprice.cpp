@@ -73,6 +73,11 @@ billed_usage usage_of(const reply& entry) {
     return usage;
 }
 
+bool tells_usage(const reply& entry, const billed_usage& usage) {
+    return usage.units.any() || !field_of_entry(entry, "inputTokens").empty() ||
+           !field_of_entry(entry, "outputTokens").empty();
+}
+
 class repricing {
 public:
     repricing(const conf::settings& settings, std::ostream& out)
@@ -173,6 +178,8 @@ void repricing::read_entry(const reply& entry) {
 // As the request itself would be priced: by the model that answered, else by the one that was asked for.
 std::optional<price_quote> repricing::price_now(const reply& entry) const {
     const billed_usage usage = usage_of(entry);
+    // Nothing of nothing is no price: what was unknown stays so.
+    if (field_of_entry(entry, "cost").empty() && !tells_usage(entry, usage)) return std::nullopt;
     const std::string_view provider = field_of_entry(entry, "provider");
     auto quote =
         prices_->price_again(field_of_entry(entry, "priceId"), provider, field_of_entry(entry, "aiModel"), usage);
