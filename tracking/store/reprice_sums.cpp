@@ -1,7 +1,8 @@
 #include "tracking/store/reprice_sums.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cstdio>
+#include <limits>
 #include <ostream>
 #include <string_view>
 
@@ -55,7 +56,10 @@ void reprice_sums::add(const reprice_sums& other) {
     now = saturating_sum(now, other.now);
 }
 
-std::int64_t reprice_sums::difference() const { return saturating_sum(now, -before); }
+std::int64_t reprice_sums::difference() const {
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    return saturating_sum(now, -std::max(before, -most));
+}
 
 void print_header(std::ostream& out) {
     print_row(out, {"day and model", "records", "old USD", "new USD", "difference", "changed", "newly priced",
