@@ -14,20 +14,25 @@ public:
     label_bounds(std::uint32_t most, const tracking::store::calendar& when)
         : when_(when), features_(most), models_(most), providers_(most) {}
 
-    void fold(tracking::record& record) noexcept {
-        const std::int64_t local_seconds = record.ts_ms / 1000 + when_.at(record.ts_ms).utc_offset;
-        const std::int64_t day = local_seconds / 86'400;
-        bound(features_, day, record.feature, record.raw_feature);
-        bound(models_, day, record.ai_model, record.raw_model);
-        bound(providers_, day, record.provider, record.raw_provider);
-    }
+    // A request under way: what it is called so far may still change, and takes no place.
+    void fold_so_far(tracking::record& record) noexcept { fold(record, &tracking::store::label_bound::has_room_for); }
+    void fold(tracking::record& record) noexcept { fold(record, &tracking::store::label_bound::admit); }
 
 private:
-    static void bound(tracking::store::label_bound& by, std::int64_t day, std::string& label,
-                      std::string& raw) noexcept {
-        if (label == "other") return;  // it is, or became so when the request was forwarded
+    using question = bool (tracking::store::label_bound::*)(std::int64_t, std::string_view) noexcept;
+
+    void fold(tracking::record& record, question stays) noexcept {
+        const std::int64_t local_seconds = record.ts_ms / 1000 + when_.at(record.ts_ms).utc_offset;
+        const std::int64_t day = local_seconds / 86'400;
+        fold((features_.*stays)(day, record.feature), record.feature, record.raw_feature);
+        fold((models_.*stays)(day, record.ai_model), record.ai_model, record.raw_model);
+        fold((providers_.*stays)(day, record.provider), record.provider, record.raw_provider);
+    }
+
+    static void fold(bool stays, std::string& label, std::string& raw) noexcept {
+        if (label == "other") return;
         raw.clear();
-        if (by.admit(day, label)) return;
+        if (stays) return;
         raw.swap(label);
         label = "other";
     }

@@ -106,7 +106,7 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     is_head_ = what.head.method == "HEAD";
     record_.content_type = what.way.content_type;
     record_.feature = what.way.feature;
-    request_.begin(what.way.said, what.head.value(field_id::content_encoding));
+    request_.begin(what.way.said, what.head.value(field_id::content_type), what.head.value(field_id::content_encoding));
 }
 
 void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
@@ -115,7 +115,7 @@ void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
     // What the begin frame says is what an interruption would leave: the money may have been spent.
     take_names();
     if (billable_) estimate();
-    labels.fold(record_);
+    labels.fold_so_far(record_);
     ticket_ = journal.begin(record_);
 }
 
@@ -369,6 +369,10 @@ void meter::take_cost(const exchange_end& how) {
 void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal, label_bounds& labels) {
     if (answered_) answer_.finish();
     const auto& facts = answer_.facts();
+    if (!record_.raw_feature.empty()) {  // a place for it is asked for anew
+        record_.feature.swap(record_.raw_feature);
+        record_.raw_feature.clear();
+    }
     take_names();
     request_.rest();
     take_outcome(how, facts);

@@ -64,5 +64,15 @@ TEST(LabelBound, HoldsForAllWorkersTogether) {
     }
 }
 
+TEST(LabelBound, AskingTakesNoPlace) {
+    label_bound bound(2);
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(bound.has_room_for(20'000, "label-" + std::to_string(i)));
+    EXPECT_TRUE(bound.admit(20'000, "a"));
+    EXPECT_TRUE(bound.admit(20'000, "b"));
+    EXPECT_TRUE(bound.has_room_for(20'000, "a"));
+    EXPECT_FALSE(bound.has_room_for(20'000, "c"));
+    EXPECT_TRUE(bound.has_room_for(20'001, "c"));
+}
+
 }  // namespace
 }  // namespace tracking::store

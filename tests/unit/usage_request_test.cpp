@@ -12,7 +12,7 @@ using tracking::usage::request_scanner;
 
 request_facts facts_of(std::string_view path, std::string_view body, std::string_view coding = "") {
     request_scanner scanner;
-    scanner.begin(read_target("", path), coding);
+    scanner.begin(read_target("", path), "application/json", coding);
     scanner.feed(body);
     scanner.finish();
     return scanner.facts();
@@ -80,7 +80,7 @@ TEST(UsageRequest, IsReadAlikeInPiecesAndCompressed) {
     for (const auto& [coding, coded] : bodies) {
         request_scanner scanner;
         for (std::size_t at = 0; at <= coded.size(); ++at) {
-            scanner.begin(read_target("", "/v1/responses"), coding);
+            scanner.begin(read_target("", "/v1/responses"), "application/json", coding);
             scanner.feed(std::string_view(coded).substr(0, at));
             scanner.feed(std::string_view(coded).substr(at));
             scanner.finish();

@@ -47,7 +47,9 @@ void label_bound::give_place_back(std::uint64_t day) noexcept {
     }
 }
 
-bool label_bound::admit(std::int64_t day, std::string_view label) noexcept {
+bool label_bound::admit(std::int64_t day, std::string_view label) noexcept { return find(day, label, true); }
+
+bool label_bound::find(std::int64_t day, std::string_view label, bool take) noexcept {
     if (label.empty()) return true;
     const std::uint64_t today = latest(day < 1 ? 1 : static_cast<std::uint64_t>(day) & low_half);
     const std::uint64_t hash = std::hash<std::string_view>{}(label);
@@ -56,6 +58,10 @@ bool label_bound::admit(std::int64_t day, std::string_view label) noexcept {
         std::uint64_t held = slots_[at].load(std::memory_order_acquire);
         if (held == wanted) return true;
         if ((held & ~hash_bits) == tag_of(today)) continue;  // another label of today
+        if (!take) {
+            const std::uint64_t seen = count_.load(std::memory_order_acquire);
+            return seen >> 32 == today && (seen & low_half) < most_;
+        }
         if (!take_place(today)) return false;
         if (slots_[at].compare_exchange_strong(held, wanted, std::memory_order_acq_rel)) return true;
         give_place_back(today);

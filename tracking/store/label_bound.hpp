@@ -17,8 +17,11 @@ public:
     // True when this label may keep its name. `day` is any number that grows by one at midnight; one that is over
     // counts as the latest day seen. Empty labels are always admitted.
     bool admit(std::int64_t day, std::string_view label) noexcept;
+    // Whether it would be admitted now; takes no place.
+    bool has_room_for(std::int64_t day, std::string_view label) noexcept { return find(day, label, false); }
 
 private:
+    bool find(std::int64_t day, std::string_view label, bool take) noexcept;
     std::uint64_t latest(std::uint64_t day) noexcept;
     bool take_place(std::uint64_t day) noexcept;
     void give_place_back(std::uint64_t day) noexcept;

@@ -96,7 +96,7 @@ public:
     request_scanner(const request_scanner&) = delete;
     request_scanner& operator=(const request_scanner&) = delete;
 
-    void begin(const target_facts& target, std::string_view content_encoding) noexcept;
+    void begin(const target_facts& target, std::string_view content_type, std::string_view content_encoding) noexcept;
     void feed(std::string_view piece) noexcept;
     // May be called before the body's end, for what is known until then.
     void finish() noexcept;

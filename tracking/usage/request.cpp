@@ -1,8 +1,10 @@
-// The request's side: the few keys of its body that say which model was asked for, whether to stream, and for whom.
+// The request's side: the few keys of its body, or fields of its form, that say which model was asked for, whether to
+// stream, and for whom.
 #include <array>
 
 #include "tracking/usage/answer.hpp"
 #include "tracking/usage/decoder.hpp"
+#include "tracking/usage/form_data.hpp"
 #include "tracking/usage/json_scanner.hpp"
 #include "tracking/usage/utf8.hpp"
 
@@ -32,23 +34,37 @@ const key_tree& request_tree() {
 
 }  // namespace
 
-struct request_scanner::impl final : decoded_sink, json_sink {
-    impl() : scanner(request_tree(), *this) {
+struct request_scanner::impl final : decoded_sink, json_sink, form_sink {
+    impl() : scanner(request_tree(), *this), form(*this) {
         facts.model.reserve(name_limit);
         facts.user_claim.reserve(name_limit);
         for (std::string& word : words) word.reserve(name_limit);
     }
 
-    void begin(const target_facts& target, std::string_view content_encoding) noexcept {
+    void begin(const target_facts& target, std::string_view content_type, std::string_view content_encoding) noexcept {
         facts.model.assign(target.model);
         facts.user_claim.clear();
         facts.stream = target.streams;
         for (std::string& word : words) word.clear();
         scanner.reset();
+        is_form = form.begin(content_type);
         readable = decoding.begin(content_encoding);
     }
 
-    void on_decoded(std::string_view piece) noexcept override { scanner.feed(piece); }
+    void on_decoded(std::string_view piece) noexcept override {
+        if (is_form) {
+            form.feed(piece);
+        } else {
+            scanner.feed(piece);
+        }
+    }
+
+    // Transcriptions, translations and image edits are asked for with a form.
+    void on_field(std::string_view name, std::string_view value) noexcept override {
+        if (name == "model") assign_valid_utf8(words[model_key], value, name_limit);
+        if (name == "user") assign_valid_utf8(words[user_key], value, name_limit);
+        if (name == "stream") facts.stream = facts.stream || value == "true";
+    }
 
     void on_word(node_id at, std::string_view value) noexcept override {
         for (const std::uint16_t key : request_tree().rows(at)) assign_valid_utf8(words[key], value, name_limit);
@@ -75,16 +91,19 @@ struct request_scanner::impl final : decoded_sink, json_sink {
 
     request_facts facts;
     json_scanner scanner;
+    form_reader form;
     decoder decoding{request_limits};
     std::array<std::string, key_count> words;
+    bool is_form = false;
     bool readable = false;
 };
 
 request_scanner::request_scanner() : impl_(std::make_unique<impl>()) {}
 request_scanner::~request_scanner() = default;
 
-void request_scanner::begin(const target_facts& target, std::string_view content_encoding) noexcept {
-    impl_->begin(target, content_encoding);
+void request_scanner::begin(const target_facts& target, std::string_view content_type,
+                            std::string_view content_encoding) noexcept {
+    impl_->begin(target, content_type, content_encoding);
 }
 
 void request_scanner::feed(std::string_view piece) noexcept {
