@@ -1,4 +1,4 @@
-// Bodies, streams and tunnels: they flow as they arrive, both ways at once, whole, with back-pressure and in bounded
+// Bodies and streams: they flow as they arrive, both ways at once, whole, with back-pressure and in bounded
 // memory.
 #include <gmock/gmock.h>
 
@@ -12,11 +12,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 class proxy_stream : public proxy_test {};
-
-http_message first_request(const scripted_upstream& upstream) {
-    const auto all = upstream.requests();
-    return all.empty() ? http_message{} : all.front();
-}
 
 // ---- bodies -------------------------------------------------------------------------------------------------------
 
@@ -33,7 +28,7 @@ TEST_F(proxy_stream, chunked_bodies_and_trailers_pass_both_ways) {
     EXPECT_TRUE(answer.chunked);
     EXPECT_EQ(answer.body, "hello world");
     EXPECT_EQ(answer.trailers, (field_list{{"X-Sum", "11"}, {"X-sum", "12"}}));
-    const auto got = first_request(upstream);
+    const auto got = first_request();
     EXPECT_EQ(got.body, "abc0123456789");
     EXPECT_EQ(got.trailers, (field_list{{"X-Check", "yes"}, {"x-check", "no"}}));
     EXPECT_THAT(got.all("transfer-encoding"), ElementsAre("chunked"));
@@ -46,7 +41,7 @@ TEST_F(proxy_stream, trailers_cannot_steer_routing_or_identity) {
     ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nHost: evil\r\nContent-Length: "
         "9\r\n"
         "Authorization: evil\r\nX-Fine: 1\r\n\r\n");
-    const auto got = first_request(upstream);
+    const auto got = first_request();
     EXPECT_THAT(got.all("host"), ElementsAre("a"));
     EXPECT_FALSE(got.field("authorization"));
     for (const auto& [name, value] : got.trailers) {
@@ -143,21 +138,7 @@ TEST_F(proxy_stream, both_directions_flow_at_once) {
     }
 }
 
-TEST_F(proxy_stream, early_answer_arrives_while_the_body_is_still_being_sent) {
-    upstream.next({wait_head(), send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")});
-    start();
-    raw_client client = connect();
-    client.send("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nfirst bytes");
-    const auto answer = client.read();
-    EXPECT_EQ(answer.status(), 401);
-    EXPECT_EQ(answer.body, "no");
-    // The rest of the body is never taken for a request.
-    client.send(std::string(989 - 40, 'x') + "GET /smuggled HTTP/1.1\r\nHost: b\r\n\r\n1234");
-    expect_still_serving();
-    for (const auto& request : upstream.requests()) EXPECT_NE(request.target(), "/smuggled");
-}
-
-// ---- streams and tunnels ------------------------------------------------------------------------------------------
+// ---- streams ------------------------------------------------------------------------------------------------------
 
 TEST_F(proxy_stream, each_event_arrives_before_the_next_is_sent) {
     std::vector<std::shared_ptr<event>> gates;
@@ -190,76 +171,6 @@ TEST_F(proxy_stream, a_response_head_is_not_held_back_until_the_body) {
     EXPECT_EQ(client.read_head().status(), 200);
     gate->set();
     EXPECT_TRUE(client.read_until("body"));
-}
-
-const std::string websocket_request =
-    "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
-    "13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const std::string websocket_answer =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-TEST_F(proxy_stream, websocket_is_tunnelled_both_ways) {
-    upstream.next({wait_head(), send(websocket_answer + "from upstream at once"), wait_for("\x01\x02 from client"),
-                   send("second"), wait_for("bye"), close_now()});
-    start();
-    raw_client client = connect();
-    client.send(websocket_request);
-    const auto answer = client.read();
-    ASSERT_EQ(answer.status(), 101);
-    EXPECT_EQ(answer.field("upgrade"), "websocket");
-    EXPECT_TRUE(equals_ignoring_case(answer.field("connection").value_or(""), "upgrade"));
-    EXPECT_TRUE(client.read_until("from upstream at once"));
-    const auto got = parse_message(upstream.connection(0).received, http_reader::kind::request);
-    EXPECT_EQ(got.field("upgrade"), "websocket");
-    EXPECT_TRUE(equals_ignoring_case(got.field("connection").value_or(""), "upgrade")) << got.raw_head;
-    client.send("\x01\x02 from client");
-    EXPECT_TRUE(client.read_until("second"));
-    client.send("bye");
-    EXPECT_TRUE(client.ends());
-}
-
-TEST_F(proxy_stream, a_tunnel_ends_at_the_upstream_when_the_client_leaves) {
-    upstream.otherwise({wait_head(), send(websocket_answer)});
-    start();
-    for (const bool with_reset : {false, true}) {
-        const std::size_t index = upstream.connections();
-        raw_client client = connect();
-        client.send(websocket_request);
-        ASSERT_EQ(client.read().status(), 101);
-        with_reset ? client.reset() : client.close();
-        EXPECT_TRUE(upstream.wait_ended(index, prompt)) << (with_reset ? "RST" : "FIN");
-    }
-}
-
-TEST_F(proxy_stream, bytes_sent_right_behind_the_upgrade_reach_the_upstream) {
-    upstream.next({wait_head(), send(websocket_answer), wait_for("hasty"), send("got it")});
-    start();
-    raw_client client = connect();
-    client.send(websocket_request + "hasty");
-    ASSERT_EQ(client.read().status(), 101);
-    EXPECT_TRUE(client.read_until("got it"));
-}
-
-TEST_F(proxy_stream, a_refused_upgrade_is_an_ordinary_answer) {
-    start();
-    raw_client client = connect();
-    client.send(websocket_request);
-    EXPECT_EQ(client.read().body, "ok");
-    client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
-    EXPECT_EQ(client.read().body, "ok");
-}
-
-TEST_F(proxy_stream, h2c_is_not_offered_to_the_upstream) {
-    start();
-    const auto answer =
-        ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-            "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n");
-    EXPECT_EQ(answer.status(), 200);
-    if (proxy_is_nginx()) return;  // hands it through
-    EXPECT_FALSE(first_request(upstream).field("upgrade"));
-    EXPECT_FALSE(first_request(upstream).field("http2-settings"));
 }
 
 }  // namespace

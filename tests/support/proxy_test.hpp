@@ -36,6 +36,12 @@ protected:
                                                         : http_reader::kind::response);
     }
 
+    // What the upstream got first; empty when it got none.
+    http_message first_request() const {
+        const auto all = upstream.requests();
+        return all.empty() ? http_message{} : all.front();
+    }
+
     // A request that shows that the proxy still serves everybody else.
     void expect_still_serving() const {
         EXPECT_EQ(ask("GET /canary HTTP/1.1\r\nHost: canary\r\n\r\n").status(), 200) << proxy->process().err();
