@@ -16,20 +16,12 @@ int hex_value(char c) noexcept {
     return -1;
 }
 
-// Fields that would change framing, routing or trust are no trailers (RFC 9110, 6.5.1); they are dropped.
-bool may_be_trailer(std::string_view name) noexcept {
-    if (identify_field(name) != field_id::other) return false;
-    constexpr std::array<std::string_view, 10> forbidden = {
-        "authorization", "cookie", "set-cookie",       "content-range", "cache-control",
-        "max-forwards",  "range",  "www-authenticate", "location",      "proxy-authorization"};
-    return std::none_of(forbidden.begin(), forbidden.end(),
-                        [name](std::string_view other) { return tracking::equals_ignoring_case(name, other); });
-}
-
 }  // namespace
 
-void body_reader::begin(body_framing framing, std::size_t trailer_bytes) noexcept {
+void body_reader::begin(body_framing framing, std::size_t trailer_bytes,
+                        const tracking::identity_rules* stranger) noexcept {
     framing_ = framing;
+    stranger_ = stranger;
     remaining_ = framing.kind == body_kind::length ? framing.length : 0;
     payload_bytes_ = 0;
     line_limit_ = trailer_bytes;
@@ -103,6 +95,17 @@ void body_reader::extension_byte(char c) noexcept {
     } else if (c == '"') {
         quoted_ = !quoted_;
     }
+}
+
+// Fields that would change framing, routing or trust are no trailers (RFC 9110, 6.5.1); they are dropped.
+bool body_reader::may_be_trailer(std::string_view name) const noexcept {
+    if (identify_field(name) != field_id::other || is_disguised(name)) return false;
+    if (stranger_ != nullptr && stranger_->is_identity_header(name)) return false;
+    constexpr std::array<std::string_view, 9> forbidden = {"authorization",    "cookie",        "set-cookie",
+                                                           "content-range",    "cache-control", "range",
+                                                           "www-authenticate", "location",      "proxy-authorization"};
+    return std::none_of(forbidden.begin(), forbidden.end(),
+                        [name](std::string_view other) { return tracking::equals_ignoring_case(name, other); });
 }
 
 void body_reader::trailer_line() noexcept {

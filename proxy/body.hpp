@@ -12,13 +12,16 @@
 #include <string_view>
 
 #include "proxy/framing.hpp"
+#include "tracking/request/identity.hpp"
 
 namespace proxy {
 
 class body_reader {
 public:
-    // `trailer_bytes` bounds the trailer section and any chunk-size line.
-    void begin(body_framing framing, std::size_t trailer_bytes) noexcept;
+    // `trailer_bytes` bounds the trailer section and any chunk-size line. `stranger`: the body is of a peer that is not
+    // trusted, whose identity fields are no trailers either; null = of anybody else.
+    void begin(body_framing framing, std::size_t trailer_bytes,
+               const tracking::identity_rules* stranger = nullptr) noexcept;
 
     struct step {
         std::size_t consumed = 0;  // bytes of the input that are done with
@@ -45,9 +48,11 @@ private:
     void extension_byte(char c) noexcept;
     void trailer_byte(char c) noexcept;
     void trailer_line() noexcept;
+    bool may_be_trailer(std::string_view name) const noexcept;
     void fail(const char* problem) noexcept { problem_ = problem; }
 
     body_framing framing_;
+    const tracking::identity_rules* stranger_ = nullptr;
     std::uint64_t remaining_ = 0;  // of the body, or of the chunk
     std::uint64_t payload_bytes_ = 0;
     std::size_t line_limit_ = 0;

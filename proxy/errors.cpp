@@ -76,7 +76,7 @@ std::string problem_response(int status, std::string_view detail, std::string_vi
     if (!request_id.empty()) problem["instance"] = "urn:request:" + std::string(request_id);
     const std::string body = problem.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     std::string fields = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
-    if (status == 405) fields += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+    if (status == 405) fields += allowed_methods;
     if (status == 503) fields += "Retry-After: 1\r\n";
     return plain_response(status, fields, body, keep_alive, to_head);
 }

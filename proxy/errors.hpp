@@ -6,6 +6,9 @@
 
 namespace proxy {
 
+// The Allow field of answers that must have one: any method passes but CONNECT and TRACE.
+inline constexpr std::string_view allowed_methods = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+
 std::string_view reason_of(int status) noexcept;
 // A whole response, head and body. `detail` is for people; it must not hold anything secret.
 std::string problem_response(int status, std::string_view detail, std::string_view request_id, bool keep_alive,

@@ -62,7 +62,7 @@ bool exchange::begin() {
                        request_.arrived_ms},
                       *parts_.seen_tokens);
     }
-    request_body_.begin(request_.body, limits().header_bytes);
+    request_body_.begin(request_.body, limits().header_bytes, trusted ? nullptr : rules_->identity.get());
     const auto first = request_body_.take(request_.received.bytes().subspan(request_.head_length));
     first_payload_ = first.payload;
     first_consumed_ = request_.head_length + first.consumed;

@@ -13,9 +13,9 @@ void write_field(std::string& out, std::string_view name, std::string_view value
     out.append(name).append(": ").append(value).append("\r\n");
 }
 
-void write_length(std::string& out, std::string_view name, std::uint64_t bytes) {
+void write_number(std::string& out, std::string_view name, std::uint64_t number) {
     char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof digits, bytes).ptr;
+    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
     write_field(out, name, {digits, static_cast<std::size_t>(end - digits)});
 }
 
@@ -33,19 +33,21 @@ bool is_hop_by_hop(field_id id) noexcept {
     }
 }
 
-// Fields that a Connection field names are for this hop only. Framing and Host are not the sender's to take away.
+// Fields that a Connection field names are for this hop only. What the proxy vouches for (framing, Host, who asked) is
+// not the sender's to take away.
 class named_fields {
 public:
-    explicit named_fields(const message_head& head) noexcept : head_(head), any_(head.has(field_id::connection)) {}
+    explicit named_fields(const message_head& head, const tracking::identity_rules* identity = nullptr) noexcept
+        : head_(head), identity_(identity), any_(head.has(field_id::connection)) {}
     bool has(std::size_t field) const noexcept {
-        if (!any_) return false;
-        const field_id id = head_.ids[field];
-        if (id == field_id::host || id == field_id::content_length || id == field_id::transfer_encoding) return false;
-        return connection_names(head_, head_.fields[field].name);
+        if (!any_ || is_vouched_for(head_.ids[field])) return false;
+        const std::string_view name = head_.fields[field].name;
+        return connection_names(head_, name) && (identity_ == nullptr || !identity_->is_identity_header(name));
     }
 
 private:
     const message_head& head_;
+    const tracking::identity_rules* identity_;
     bool any_;
 };
 
@@ -56,7 +58,7 @@ public:
     void write_once(std::string_view length_name, std::string_view coding_name) {
         if (written_) return;
         written_ = true;
-        if (body_.kind == body_kind::length) write_length(out_, length_name, body_.length);
+        if (body_.kind == body_kind::length) write_number(out_, length_name, body_.length);
         if (body_.kind == body_kind::chunked) write_field(out_, coding_name, "chunked");
     }
 
@@ -87,7 +89,9 @@ void write_forwarded(std::string& out, const request_head& head, const request_o
 void write_request_line(std::string& out, const request_head& head) {
     out.append(head.method).append(" ");
     if (const auto absolute = split_absolute(head.target)) {
-        if (absolute->path.empty() || absolute->path.front() != '/') out.append("/");
+        // RFC 9112, 3.2.4: OPTIONS without a path asks about the server itself.
+        const bool no_path = absolute->path.empty() || absolute->path.front() != '/';
+        if (no_path) out.append(absolute->path.empty() && head.method == "OPTIONS" ? "*" : "/");
         out.append(absolute->path);
     } else {
         out.append(head.target);
@@ -101,6 +105,17 @@ std::string_view host_to_send(const request_head& head, const request_origin& or
     if (const auto absolute = split_absolute(head.target)) return absolute->authority;
     const std::string_view host = head.value(field_id::host);
     return host.empty() ? origin.upstream_host : host;
+}
+
+// Whether the client takes trailers; its other codings concern this hop only (RFC 9110, 10.1.4).
+bool takes_trailers(const request_head& head) noexcept {
+    bool takes = false;
+    for (std::size_t at = head.find(field_id::te); at < head.fields.size(); at = head.find(field_id::te, at + 1)) {
+        for_each_member(head.fields[at].value, [&takes](std::string_view member) {
+            takes = takes || equals_ignoring_case(member, "trailers");
+        });
+    }
+    return takes;
 }
 
 }  // namespace
@@ -128,7 +143,7 @@ std::string_view wanted_upgrade(const request_head& head) noexcept {
 void write_request_head(std::string& out, const request_head& head, const body_framing& body,
                         const request_origin& origin) {
     write_request_line(out, head);
-    const named_fields named(head);
+    const named_fields named(head, origin.identity);
     framing_fields framing(out, body);
     const bool has_host = head.has(field_id::host);
     if (!has_host) write_field(out, "Host", host_to_send(head, origin));
@@ -154,10 +169,16 @@ void write_request_head(std::string& out, const request_head& head, const body_f
             case field_id::x_request_id:
                 if (request_id.empty()) continue;
                 break;
+            case field_id::max_forwards:
+                if (const auto hops = parse_length(field.value); hops.value_or(0) > 0 && head.method == "OPTIONS") {
+                    write_number(out, field.name, *hops - 1);
+                    continue;
+                }
+                break;
             default:
                 if (is_hop_by_hop(head.ids[i])) continue;
         }
-        if (named.has(i)) continue;
+        if (named.has(i) || is_disguised(field.name)) continue;
         if (!origin.peer_trusted && origin.identity != nullptr && origin.identity->is_identity_header(field.name))
             continue;
         write_field(out, field.name, field.value);
@@ -168,7 +189,7 @@ void write_request_head(std::string& out, const request_head& head, const body_f
     if (const std::string_view protocol = wanted_upgrade(head); !protocol.empty()) {
         write_field(out, "Connection", "Upgrade");
         write_field(out, "Upgrade", protocol);
-    } else if (connection_names(head, "te") && equals_ignoring_case(head.value(field_id::te), "trailers")) {
+    } else if (takes_trailers(head)) {
         write_field(out, "Connection", "TE");
         write_field(out, "TE", "trailers");
     }

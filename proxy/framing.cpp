@@ -131,6 +131,10 @@ bool wants_keep_alive(const message_head& head) noexcept {
     return head.minor_version >= 1 || connection_names(head, "keep-alive");
 }
 
+bool may_go_no_further(const request_head& head) noexcept {
+    return head.method == "OPTIONS" && parse_length(head.value(field_id::max_forwards)) == 0;
+}
+
 framing_verdict check_request(const request_head& head) noexcept {
     if (head.method == "CONNECT") return refuse(405, "CONNECT is not served by a reverse proxy");
     if (head.method == "TRACE") return refuse(405, "TRACE is not served");

@@ -41,6 +41,9 @@ bool wants_keep_alive(const message_head& head) noexcept;
 // Whether the Connection field names `option`.
 bool connection_names(const message_head& head, std::string_view option) noexcept;
 
+// Max-Forwards: 0, which ends the way of an OPTIONS request here (RFC 9110, 7.6.2).
+bool may_go_no_further(const request_head& head) noexcept;
+
 // Content-Length's digits; nullopt when it is anything else or above 2^63-1.
 std::optional<std::uint64_t> parse_length(std::string_view digits) noexcept;
 

@@ -1,5 +1,6 @@
 #include "proxy/head.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -78,6 +79,7 @@ field_id identify_field(std::string_view name) noexcept {
             return is("connection") ? field_id::connection : is("keep-alive") ? field_id::keep_alive : field_id::other;
         case 12:
             return is("content-type")   ? field_id::content_type
+                   : is("max-forwards") ? field_id::max_forwards
                    : is("x-request-id") ? field_id::x_request_id
                                         : field_id::other;
         case 14:
@@ -98,6 +100,28 @@ field_id identify_field(std::string_view name) noexcept {
         default:
             return field_id::other;
     }
+}
+
+bool is_vouched_for(field_id id) noexcept {
+    switch (id) {
+        case field_id::content_length:
+        case field_id::host:
+        case field_id::transfer_encoding:
+        case field_id::x_forwarded_for:
+        case field_id::x_forwarded_host:
+        case field_id::x_forwarded_proto:
+        case field_id::x_request_id:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool is_disguised(std::string_view name) noexcept {
+    std::array<char, 32> plain;  // longer than any name that is vouched for
+    if (name.size() > plain.size() || name.find('_') == std::string_view::npos) return false;
+    std::replace_copy(name.begin(), name.end(), plain.begin(), '_', '-');
+    return is_vouched_for(identify_field({plain.data(), name.size()}));
 }
 
 std::size_t message_head::find(field_id id, std::size_t from) const noexcept {

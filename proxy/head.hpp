@@ -23,6 +23,7 @@ enum class field_id : std::uint8_t {
     host,
     http2_settings,
     keep_alive,
+    max_forwards,
     proxy_connection,
     te,
     trailer,
@@ -34,6 +35,11 @@ enum class field_id : std::uint8_t {
     x_request_id,
 };
 field_id identify_field(std::string_view name) noexcept;
+// The fields that the upstream must be able to trust: framing, Host, X-Forwarded-*, X-Request-Id.
+bool is_vouched_for(field_id id) noexcept;
+// "X_Forwarded_For": a name that an interface like CGI cannot tell from one that the proxy vouches for (RFC
+// 3875, 4.1.18).
+bool is_disguised(std::string_view name) noexcept;
 
 struct message_head {
     std::vector<tracking::header_field> fields;

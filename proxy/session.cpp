@@ -141,6 +141,10 @@ task<bool> session::serve() {
         co_await refuse(404, "this listener serves the admin endpoints only");
         co_return false;
     }
+    if (may_go_no_further(head_)) {
+        co_await send(plain_response(200, allowed_methods, {}, false, false));
+        co_return false;
+    }
     exchange one(parts_, rules_,
                  {.client = *client_,
                   .received = received_,
