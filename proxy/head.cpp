@@ -222,7 +222,7 @@ head_status head_parser<Head>::feed(std::string_view received, Head& into, const
         const std::size_t end = found == nullptr
                                     ? received.size()
                                     : static_cast<std::size_t>(static_cast<const char*>(found) - received.data());
-        if (end > limits.bytes) {
+        if (end >= limits.bytes) {
             return have_start_line_ ? refuse("the head is too large", head_status::too_large)
                                     : refuse("the request line is too long", head_status::target_too_long);
         }

@@ -261,6 +261,7 @@ TEST_F(proxy_heads, connection_cannot_name_away_what_the_proxy_answers_for) {
 }
 
 TEST_F(proxy_heads, options_of_connection_are_whole_words) {
+    AIMETER_ONLY();  // nginx looks for the letters anywhere in the value
     start();
     raw_client client = connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-close, closed\r\n\r\n");

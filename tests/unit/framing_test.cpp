@@ -88,11 +88,12 @@ TEST(RequestHead, MalformedHeadsAreRefusedByTheParser) {
 }
 
 TEST(RequestHead, LimitsHoldAtTheBoundary) {
-    // The limit counts everything up to the last line end that was looked at.
     const std::string shell = request("X: \r\n");
-    const std::string fits = request("X: " + std::string(1024 - (shell.size() - 1), 'a') + "\r\n");
-    ASSERT_EQ(fits.size(), 1025U);  // the LF at offset 1024 is the last byte
+    const std::string fits = request("X: " + std::string(1024 - shell.size(), 'a') + "\r\n");
+    ASSERT_EQ(fits.size(), 1024U);
     EXPECT_EQ(judge_request(fits).parsed, head_status::complete);
+    EXPECT_EQ(judge_request(request("X: " + std::string(1025 - shell.size(), 'a') + "\r\n")).parsed,
+              head_status::too_large);
     EXPECT_EQ(judge_request(request("X: " + std::string(2000, 'a') + "\r\n")).parsed, head_status::too_large);
     EXPECT_EQ(judge_request(request("", "GET /" + std::string(2000, 'a') + " HTTP/1.1")).parsed,
               head_status::target_too_long);
