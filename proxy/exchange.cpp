@@ -269,7 +269,9 @@ bool exchange::begin_answer() {
     answer_framing_ = verdict.body.kind;
     if (answer_framing_ == body_kind::chunked || answer_framing_ == body_kind::until_close)
         answer_framing_ = client_minor_ == 0 ? body_kind::until_close : body_kind::chunked;
-    client_stays_ = client_keeps_alive_ && !parts_.draining && answer_framing_ != body_kind::until_close;
+    // An answer that overtakes its request is the last: what is left of the body stands before any other request.
+    client_stays_ = client_keeps_alive_ && request_body_.done() && !parts_.draining &&
+                    answer_framing_ != body_kind::until_close;
     upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
     if (meter_) meter_->answer_head(answer_);
     out_.clear();

@@ -169,6 +169,9 @@ void write_request_head(std::string& out, const request_head& head, const body_f
             case field_id::x_request_id:
                 if (request_id.empty()) continue;
                 break;
+            case field_id::expect:
+                if (head.minor_version == 0) continue;  // ignored, since no 100 can be sent (RFC 9110, 10.1.1)
+                break;
             case field_id::max_forwards:
                 if (const auto hops = parse_length(field.value); hops.value_or(0) > 0 && head.method == "OPTIONS") {
                     write_number(out, field.name, *hops - 1);
