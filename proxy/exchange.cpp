@@ -127,8 +127,8 @@ task<exchange::step> exchange::await_head() {
         if (got != step::done) co_return got;
         if (answer_.status >= 200) co_return step::done;
         if (answer_.status == 101) {
-            if (upgrade_wanted_) co_return step::done;
-            fail(502, "the upstream switched protocols unasked");
+            if (may_switch()) co_return step::done;
+            fail(502, "the upstream switched protocols unasked, too early or without saying to which");
             co_return step::failed;
         }
         if (!co_await relay_interim()) co_return step::failed;
@@ -208,6 +208,11 @@ exchange::step exchange::head_ended(io_error how) noexcept {
     return step::failed;
 }
 
+// RFC 9110, 7.8: only to what was offered, and not before the request is whole.
+bool exchange::may_switch() const noexcept {
+    return upgrade_wanted_ && request_body_.done() && !uploading_ && !answer_.value(field_id::upgrade).empty();
+}
+
 task<exchange::step> exchange::read_head() {
     answer_parser_.reset();
     for (;;) {
@@ -270,8 +275,8 @@ bool exchange::begin_answer() {
     if (answer_framing_ == body_kind::chunked || answer_framing_ == body_kind::until_close)
         answer_framing_ = client_minor_ == 0 ? body_kind::until_close : body_kind::chunked;
     // An answer that overtakes its request is the last: what is left of the body stands before any other request.
-    client_stays_ = client_keeps_alive_ && request_body_.done() && !parts_.draining &&
-                    answer_framing_ != body_kind::until_close;
+    client_stays_ =
+        client_keeps_alive_ && request_body_.done() && !parts_.draining && answer_framing_ != body_kind::until_close;
     upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
     if (meter_) meter_->answer_head(answer_);
     out_.clear();

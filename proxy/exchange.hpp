@@ -52,6 +52,7 @@ private:
 
     bool fail(int status, std::string problem) noexcept;
     bool may_retry() const noexcept;
+    bool may_switch() const noexcept;
     task<step> read_head();
     step head_ended(io_error how) noexcept;
     task<io_error> upstream_readable();
@@ -123,6 +124,7 @@ private:
     std::uint64_t drained_bytes_ = 0;
     bool uploading_ = false;
     bool stop_uploading_ = false;
+    steady_time tunnel_moved_{};  // when a byte last passed through the tunnel, either way
     event upload_ended_;
 };
 

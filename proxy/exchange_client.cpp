@@ -128,6 +128,7 @@ task<> exchange::tunnel() {
         client_gone_ = true;
         co_return;
     }
+    tunnel_moved_ = now();
     uploading_ = true;
     run_tunnel_upload();
     co_await pump(*upstream_, request_.client, answer_in_);
@@ -155,7 +156,13 @@ task<> exchange::pump(stream& from, stream& to, buffer& through) {
             through.consume(through.size());
         }
         through.release();
-        if (co_await from.readable(limits().upstream_read_timeout) != io_error::none) break;
+        // Silence of one side alone does not end a tunnel.
+        const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(now() - tunnel_moved_);
+        const auto left = limits().upstream_read_timeout - silence;
+        if (left.count() <= 0) break;
+        const io_error waited = co_await from.readable(left);
+        if (waited == io_error::timed_out) continue;
+        if (waited != io_error::none) break;
         const io_result got = from.try_read(through.room());
         if (got.error == io_error::would_block) continue;
         if (got.error == io_error::end) {
@@ -163,6 +170,7 @@ task<> exchange::pump(stream& from, stream& to, buffer& through) {
             co_return;
         }
         if (!got) break;
+        tunnel_moved_ = now();
         through.filled(got.bytes);
     }
     from.close();

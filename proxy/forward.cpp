@@ -236,10 +236,11 @@ void write_response_head(std::string& out, const response_head& head, const resp
         write_field(out, field.name, field.value);
     }
     framing.write_once("Content-Length", "Transfer-Encoding");
-    if (head.status == 101) {
+    if ((head.status == 101 || head.status == 426) && head.has(field_id::upgrade)) {
         write_field(out, "Connection", "Upgrade");
         write_field(out, "Upgrade", head.value(field_id::upgrade));
-    } else if (!form.keep_alive && head.status >= 200) {
+    }
+    if (!form.keep_alive && head.status >= 200) {
         write_field(out, "Connection", "close");
     } else if (form.client_minor == 0 && head.status >= 200) {
         write_field(out, "Connection", "keep-alive");
