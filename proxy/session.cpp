@@ -86,6 +86,7 @@ task<head_status> session::read_head() {
     const head_limits bounds{limits.header_bytes, 256};
     const auto deadline = std::chrono::steady_clock::now() + limits.header_timeout;
     parser_.reset();
+    head_.method = {};  // of the request before
     for (;;) {
         if (!received_.empty()) {
             const head_status status = parser_.feed(received_.view(), head_, bounds);
@@ -100,7 +101,10 @@ task<head_status> session::read_head() {
         if (got.error != io_error::would_block) co_return head_status::incomplete;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         const io_error waited = co_await client_->readable(std::max(left, 1ms));
-        if (waited == io_error::timed_out) {
+        // Empty lines behind a request are no request: its client waits for nothing.
+        const bool begun = received_.view().find_first_not_of("\r\n") != std::string_view::npos;
+        if (waited == io_error::timed_out && begun) {
+            head_.method = {};  // its bytes may have moved
             co_await refuse(408, "the request's head did not arrive in time");
             co_return head_status::incomplete;
         }
@@ -109,10 +113,9 @@ task<head_status> session::read_head() {
 }
 
 std::string_view session::request_id() {
-    const std::string_view brought = usable_request_id(head_);
-    if (!brought.empty()) return brought;
-    made_request_id_ = tracking::to_text(tracking::make_uuid7(arrived_ms_));
-    return made_request_id_;
+    request_id_ = usable_request_id(head_);
+    if (request_id_.empty()) request_id_ = tracking::to_text(tracking::make_uuid7(arrived_ms_));
+    return request_id_;
 }
 
 // Null = the request is not tracked.
@@ -222,7 +225,7 @@ task<bool> session::send(std::string response) {
 
 // What comes behind a message that cannot be understood is not looked at: the connection ends.
 task<> session::refuse(int status, std::string_view problem) {
-    const bool to_head = head_.method == "HEAD" && status != 400;
+    const bool to_head = head_.method == "HEAD";
     if (co_await send(problem_response(status, problem, {}, false, to_head))) co_await close_gently();
 }
 

@@ -50,7 +50,7 @@ private:
     request_head head_;
     request_parser parser_;
     std::shared_ptr<const rules> rules_;
-    std::string made_request_id_;
+    std::string request_id_;  // a copy: the head moves when more of its request arrives
     steady_time arrived_{};
     std::int64_t arrived_ms_ = 0;
     bool idle_ = false;
