@@ -34,6 +34,46 @@ TEST_F(proxy_limits, header_limit_at_its_boundary) {
     EXPECT_TRUE(client.ends());
 }
 
+TEST_F(proxy_limits, request_line_and_field_count_at_their_boundary) {
+    AIMETER_ONLY();
+    start({.config = "[limits]\nheader_bytes = 4096"});
+    const auto line_of = [](std::size_t size) {  // the line alone as long as the head may be
+        return "GET /" + std::string(size - 16, 'x') + " HTTP/1.1\r\n";
+    };
+    expect_problem(ask(line_of(4096) + "Host: a\r\n\r\n"), 431);
+    expect_problem(ask(line_of(4097) + "Host: a\r\n\r\n"), 414);
+    EXPECT_EQ(ask(line_of(4096 - 11) + "Host: a\r\n\r\n").status(), 200);
+    const auto counted = [](int fields) {
+        std::string out = "GET /h HTTP/1.1\r\nHost: a\r\n";
+        for (int i = 1; i < fields; ++i) out += "X: y\r\n";
+        return out + "\r\n";
+    };
+    EXPECT_EQ(ask(counted(256)).status(), 200);
+    EXPECT_EQ(upstream.requests().back().count("x"), 255U);
+    expect_problem(ask(counted(257)), 431);
+}
+
+TEST_F(proxy_limits, chunk_lines_and_trailers_at_their_boundary) {
+    AIMETER_ONLY();
+    start({.config = "[limits]\nheader_bytes = 4096"});
+    const auto post_chunks = [](const std::string& body) {
+        return "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
+    };
+    const auto extended = [&](std::size_t bytes) {
+        return post_chunks("3;" + std::string(bytes, 'x') + "\r\nabc\r\n0\r\n\r\n");
+    };
+    const auto trailed = [&](std::size_t bytes) {  // with the empty line at its end
+        return post_chunks("0\r\nX: " + std::string(bytes - 7, 'x') + "\r\n\r\n");
+    };
+    EXPECT_EQ(ask(extended(4095)).status(), 200);  // and the CR
+    expect_problem(ask(extended(4096)), 400);
+    EXPECT_EQ(ask(trailed(4096)).status(), 200);
+    expect_problem(ask(trailed(4097)), 400);
+    EXPECT_EQ(ask(post_chunks("000000000000a\r\n0123456789\r\n00000\r\n\r\n")).status(), 200);  // 13 digits
+    expect_problem(ask(post_chunks("0000000000000a\r\n0123456789\r\n0\r\n\r\n")), 400);
+    EXPECT_EQ(upstream.requests().size(), 3U);
+}
+
 TEST_F(proxy_limits, body_limit_at_its_boundary) {
     AIMETER_ONLY();
     start({.config = "[limits]\nbody_bytes = 1000"});
