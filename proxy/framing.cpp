@@ -1,5 +1,6 @@
 #include "proxy/framing.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace proxy {
@@ -46,9 +47,23 @@ const char* host_problem(const request_head& head) noexcept {
     return "";
 }
 
-// The verdict over Transfer-Encoding and Content-Length that both directions share; `unknown` is the status for a
-// transfer coding that is well-formed and not spoken here.
+// Every field is compared with every option of Connection: an endless list would cost a request tens of milliseconds.
+constexpr std::ptrdiff_t max_connection_options = 64;
+
+bool names_too_many_options(const message_head& head) noexcept {
+    std::ptrdiff_t options = 0;
+    for (std::size_t at = head.find(field_id::connection); at < head.fields.size();
+         at = head.find(field_id::connection, at + 1)) {
+        const std::string_view list = head.fields[at].value;
+        options += 1 + std::count(list.begin(), list.end(), ',');
+    }
+    return options > max_connection_options;
+}
+
+// The verdict over Connection, Transfer-Encoding and Content-Length that both directions share; `unknown` is the status
+// for a transfer coding that is well-formed and not spoken here.
 framing_verdict check_framing(const message_head& head, int unknown) noexcept {
+    if (names_too_many_options(head)) return refuse(400, "Connection names too many options");
     const std::size_t none = head.fields.size();
     const std::size_t coding = head.find(field_id::transfer_encoding);
     const std::size_t length = head.find(field_id::content_length);

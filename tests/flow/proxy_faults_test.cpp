@@ -248,6 +248,26 @@ TEST_F(proxy_faults, a_head_that_crawls_is_408) {
     EXPECT_EQ(upstream.connections(), 0U);
 }
 
+TEST_F(proxy_faults, many_that_crawl_keep_nobody_else_waiting) {
+    start();
+    std::vector<raw_client> crawling;
+    for (const std::string& piece :
+         {std::string("G"), std::string("GET /slow HTTP/1.1\r\nHost: a\r\nX: "),
+          std::string("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"),
+          std::string("POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")}) {
+        for (int i = 0; i < 60; ++i) {
+            crawling.push_back(connect());
+            crawling.back().send(piece);
+        }
+    }
+    for (int i = 0; i < 50; ++i) {
+        const auto before = clock::now();
+        expect_still_serving();
+        EXPECT_LT(clock::now() - before, milliseconds(500));
+        for (auto& client : crawling) client.send("x");
+    }
+}
+
 TEST_F(proxy_faults, a_body_that_stalls_is_408_and_aborts_the_upstream) {
     AIMETER_ONLY();
     upstream.next({wait_request()});

@@ -53,6 +53,23 @@ TEST_F(proxy_limits, request_line_and_field_count_at_their_boundary) {
     expect_problem(ask(counted(257)), 431);
 }
 
+TEST_F(proxy_limits, options_of_connection_at_their_boundary) {
+    AIMETER_ONLY();  // each is looked for among all fields
+    const auto options = [](int count) {
+        std::string out = "Connection: x";
+        for (int i = 1; i < count; ++i) out += i % 2 == 0 ? ",x" : ",";
+        return out + "\r\n";
+    };
+    upstream.otherwise({serve([&](const http_message& request) {
+        return ok_response("ok", request.target() == "/65" ? options(65) : options(64));
+    })});
+    start();
+    EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: a\r\n" + options(32) + options(32) + "\r\n").status(), 200);
+    expect_problem(ask("GET / HTTP/1.1\r\nHost: a\r\n" + options(32) + options(33) + "\r\n"), 400);
+    expect_problem(ask("GET /65 HTTP/1.1\r\nHost: a\r\n\r\n"), 502);
+    expect_still_serving();
+}
+
 TEST_F(proxy_limits, chunk_lines_and_trailers_at_their_boundary) {
     AIMETER_ONLY();
     start({.config = "[limits]\nheader_bytes = 4096"});
