@@ -212,7 +212,7 @@ TEST_F(proxy_relay, a_failure_names_its_own_request) {
 }
 
 TEST_F(proxy_relay, a_client_that_finishes_sending_early_has_left) {
-    AIMETER_ONLY();  // forward.half_close = false; nginx and HAProxy answer it
+    AIMETER_ONLY();  // forward.half_close = false; nginx answers it
     auto gate = make_gate();
     upstream.next({wait_request(), pause(gate), send(ok_response("late"))});
     start();
