@@ -13,7 +13,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_admin_body = 1024 * 1024;
-constexpr auto linger_time = 2s;  // how long a refused client may go on sending before the connection is cut
+// A client that was answered early may go on sending until it has been silent for so long, or for so long in all.
+constexpr std::chrono::milliseconds linger_silence = 5s;
+constexpr std::chrono::milliseconds linger_time = 30s;
+constexpr std::chrono::milliseconds linger_draining = 1s;  // the silence that is waited for while the worker drains
 
 struct admin_answer {
     event ready;
@@ -230,14 +233,16 @@ task<> session::refuse(int status, std::string_view problem) {
 }
 
 // Closing with unread bytes would send RST, which can take the answer away before it is read (RFC 9112, 9.6): end our
-// side, then read what is still coming for a moment.
+// side, then read what is still coming.
 task<> session::close_gently() {
     client_->shutdown_send();
     const auto deadline = std::chrono::steady_clock::now() + linger_time;
     received_.release();
+    idle_ = true;  // drain() may end it
+    const auto silence = parts_.draining ? linger_draining : linger_silence;
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-        if (left <= 0ms || co_await client_->readable(left) != io_error::none) break;
+        if (left <= 0ms || co_await client_->readable(std::min(left, silence)) != io_error::none) break;
         const io_result got = client_->try_read(received_.room());
         if (!got && got.error != io_error::would_block) break;
         received_.release();

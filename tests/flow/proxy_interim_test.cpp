@@ -246,6 +246,20 @@ TEST_F(proxy_interim, a_final_answer_before_the_body_is_the_last_on_its_connecti
     EXPECT_EQ(upstream.everything().find("smuggled"), std::string::npos);
 }
 
+TEST_F(proxy_interim, a_client_that_sends_all_before_it_reads_may_do_so) {
+    upstream.next({wait_head(), send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")});
+    start();
+    raw_client client = connect();
+    client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n");
+    const event never;
+    for (int i = 0; i < 30; ++i) {
+        never.wait(milliseconds(100));  // a slow line
+        ASSERT_TRUE(client.send("x")) << "cut off after " << i << " pieces";
+    }
+    EXPECT_EQ(client.read().body, "no");
+    EXPECT_TRUE(client.ends() || proxy_is_nginx());
+}
+
 TEST_F(proxy_interim, an_upstream_that_answers_and_slams_the_door_is_heard) {
     // It does not read the body: closing then sends a RST right behind its answer.
     start();
