@@ -107,7 +107,8 @@ std::string complaint_about_redis_unix(std::string_view path) {
 
 parsed<endpoint> parse_listen(std::string_view text) {
     if (text.starts_with("unix:")) return unix_endpoint(text.substr(5));
-    if (text.starts_with("https://")) return complaint{std::string("listening with TLS").append(no_support)};
+    if (text.starts_with("https://"))
+        return complaint{"where to listen is written without a scheme; tls.cert and tls.key make it https"};
     if (text.find("://") != std::string_view::npos)
         return complaint{"where to listen is written without a scheme: host:port or unix:/path"};
     if (text.starts_with(':') || text.starts_with("*:")) {
@@ -120,18 +121,21 @@ parsed<endpoint> parse_listen(std::string_view text) {
 
 parsed<endpoint> parse_upstream(std::string_view text) {
     if (text.starts_with("unix:")) return unix_endpoint(text.substr(5));
-    if (text.starts_with("https://")) return complaint{std::string("an https:// upstream").append(no_support)};
-    const bool http = text.starts_with("http://");
-    if (!http && text.find("://") != std::string_view::npos)
-        return complaint{"an upstream is http://host:port or unix:/path"};
-    const url_parts url = split_url(http ? text.substr(7) : text);
+    const bool https = text.starts_with("https://");
+    const auto scheme = text.find("://");
+    if (scheme != std::string_view::npos && !https && !text.starts_with("http://"))
+        return complaint{"an upstream is http://host:port, https://host:port or unix:/path"};
+    const url_parts url = split_url(scheme == std::string_view::npos ? text : text.substr(scheme + 3));
     if (url.authority.find('@') != std::string_view::npos) return complaint{"an upstream has no user and no password"};
     if (!url.rest.empty() && url.rest != "/")
         return complaint{"an upstream has no path: what was asked for is forwarded as it came"};
-    auto peer = host_and_port(url.authority, http ? std::optional<std::uint16_t>(80) : std::nullopt);
+    std::optional<std::uint16_t> default_port;
+    if (scheme != std::string_view::npos) default_port = https ? 443 : 80;
+    auto peer = host_and_port(url.authority, default_port);
     if (auto* made = std::get_if<endpoint>(&peer)) {
         if (made->port == 0) return complaint{"the port of an upstream must be from 1 to 65535"};
         made->text = text;
+        made->tls = https;
     }
     return peer;
 }

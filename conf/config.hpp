@@ -27,6 +27,14 @@ struct endpoint {
     bool operator==(const endpoint&) const = default;
 };
 
+// Both or none. PEM files; `cert` holds the chain, the server's own certificate first.
+struct tls_settings {
+    std::string cert;
+    std::string key;
+
+    bool operator==(const tls_settings&) const = default;
+};
+
 struct limits_settings {
     std::uint32_t header_bytes = 32 * 1024;  // request line and all fields
     std::uint64_t body_bytes = 0;            // 0 = no limit
@@ -45,7 +53,8 @@ struct limits_settings {
 struct forward_settings {
     bool preserve_host = true;
     std::vector<std::string> trusted_proxies{"127.0.0.1/8", "::1/128"};
-    std::string ca_file;  // PEM; "" = the system's store
+    std::string ca_file;  // PEM, in place of the system's certificate authorities; "" = those
+    bool verify = true;   // the certificates of https:// upstreams
 
     bool operator==(const forward_settings&) const = default;
 };
@@ -145,6 +154,7 @@ struct settings {
     std::string data_dir = "var";
     milliseconds drain_timeout{30'000};
 
+    tls_settings tls;
     limits_settings limits;
     forward_settings forward;
     journal_settings journal;

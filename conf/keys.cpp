@@ -64,12 +64,10 @@ void only_empty(const value& from, settings&, const context& at) {
     if (!absent) at.fail(from.at, "not supported by this version");
 }
 
-template <bool Only>
-void only_bool(const value& from, settings&, const context& at) {
-    bool given = Only;
+void only_false(const value& from, settings&, const context& at) {
+    bool given = false;
     read_bool(from, given, at);
-    if (given != Only)
-        at.fail(from.at, Only ? "false is not supported by this version" : "true is not supported by this version");
+    if (given) at.fail(from.at, "true is not supported by this version");
 }
 
 void read_log_form(const value& from, settings& into, const context& at) {
@@ -141,6 +139,9 @@ constexpr key_rule rules[] = {
     {"data_dir", [](V v, S s, C c) { read_text(v, s.data_dir, c, not_empty); }},
     {"drain_timeout", [](V v, S s, C c) { read_duration(v, s.drain_timeout, c, 0ms, 1h); }},
 
+    {"tls.cert", [](V v, S s, C c) { read_text(v, s.tls.cert, c, readable_file_or_empty); }},
+    {"tls.key", [](V v, S s, C c) { read_text(v, s.tls.key, c, readable_file_or_empty); }},
+
     {"limits.header_bytes", [](V v, S s, C c) { read_size(v, s.limits.header_bytes, c, kib, mib); }},
     {"limits.body_bytes", [](V v, S s, C c) { read_size(v, s.limits.body_bytes, c, 0, most_bytes); }},
     {"limits.header_timeout", [](V v, S s, C c) { read_timeout(v, s.limits.header_timeout, c); }},
@@ -156,6 +157,7 @@ constexpr key_rule rules[] = {
     {"forward.trusted_proxies",
      [](V v, S s, C c) { read_texts(v, s.forward.trusted_proxies, c, complaint_about_cidr); }},
     {"forward.ca_file", [](V v, S s, C c) { read_text(v, s.forward.ca_file, c, readable_file_or_empty); }},
+    {"forward.verify", [](V v, S s, C c) { read_bool(v, s.forward.verify, c); }},
 
     {"journal.size", [](V v, S s, C c) { read_size(v, s.journal.size, c, mib, most_bytes); }},
     {"journal.keep", [](V v, S s, C c) { read_duration(v, s.journal.keep, c, 0ms, 30 * a_day); }},
@@ -207,10 +209,7 @@ constexpr key_rule rules[] = {
     {"admin.listen", read_admin_listen},
     {"admin.metrics_public", [](V v, S s, C c) { read_bool(v, s.admin.metrics_public, c); }},
 
-    {"tls.cert", only_empty, false},
-    {"tls.key", only_empty, false},
-    {"forward.verify", only_bool<true>, false},
-    {"forward.half_close", only_bool<false>, false},
+    {"forward.half_close", only_false, false},
     {"budget", only_empty, false},
     {"limit", only_empty, false},
     {"alert", only_empty, false},

@@ -77,7 +77,7 @@ bool exchange::begin() {
     write_request_head(out_, request_.head, request_.body,
                        {.peer = request_.peer,
                         .peer_trusted = trusted,
-                        .scheme = "http",
+                        .scheme = request_.client.tls() != nullptr ? "https" : "http",
                         .request_id = request_.request_id,
                         .upstream_host = rules_->upstream_host,
                         .preserve_host = rules_->settings.forward.preserve_host,
@@ -199,6 +199,7 @@ exchange::step exchange::head_ended(io_error how) noexcept {
             fail(504, "the upstream did not answer in time");
             break;
         case io_error::end:
+        case io_error::truncated:
             fail(502, "the upstream closed the connection without an answer");
             break;
         default:
@@ -352,7 +353,8 @@ exchange_end exchange::how_it_ended() const noexcept {
 // Keeps the upstream's connection when the exchange left nothing behind on it.
 void exchange::settle_upstream() noexcept {
     if (!upstream_) return;
-    if (upstream_stays_ && answer_complete_ && request_body_.done() && answer_in_.empty() && failed_status_ == 0) {
+    const bool fit = upstream_stays_ && rules_ == parts_.in_force;  // after a reload others may count as the upstream
+    if (fit && answer_complete_ && request_body_.done() && answer_in_.empty() && failed_status_ == 0) {
         parts_.upstream.give_back(std::move(upstream_));
     } else {
         upstream_->close();

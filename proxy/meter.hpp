@@ -12,7 +12,7 @@
 #include "proxy/head.hpp"
 #include "proxy/label_bounds.hpp"
 #include "proxy/route_memory.hpp"
-#include "proxy/stream.hpp"
+#include "proxy/tls.hpp"
 #include "tracking/clock.hpp"
 #include "tracking/journal/journal.hpp"
 #include "tracking/pricing.hpp"
@@ -34,6 +34,8 @@ struct rules {
     std::shared_ptr<const tracking::price_catalogue> prices;
     std::string upstream_host;  // Host field of the first peer
     std::string provider_host;  // the first peer, when that is a provider's own API
+    tls_context server_tls;     // for clients; null = plain
+    tls_context client_tls;     // for upstreams; null = none of them is https://
 
     bool trusts(std::string_view peer) const noexcept { return peer.empty() || trusted.contains(peer); }
 };

@@ -35,12 +35,13 @@ session::session(worker_parts& parts, std::shared_ptr<stream> client, accepted_f
 session::~session() { client_->close(); }
 
 void session::drain() noexcept {
-    if (idle_ && client_->quiet_now()) client_->cancel_read();
+    if (greeting_ || (idle_ && client_->quiet_now())) client_->cancel_read();
 }
 
 task<> session::run() {
+    if (client_->tls() != nullptr && !co_await greet()) co_return;
     for (bool first = true;; first = false) {
-        if (!co_await await_request(first)) co_return;
+        if (!co_await await_request(first)) co_return client_->leave();
         const head_status status = co_await read_head();
         if (status == head_status::incomplete) co_return;  // the client left, or was told why not
         if (status != head_status::complete) {
@@ -57,6 +58,20 @@ task<> session::run() {
         if (!stays || (parts_.draining && received_.empty())) break;
     }
     co_await close_gently();
+}
+
+// The TLS handshake; false = the connection is over.
+task<bool> session::greet() {
+    rules_ = parts_.in_force;
+    greeting_ = true;
+    const io_error shaken = co_await shake_hands(*client_, rules_->settings.limits.header_timeout);
+    greeting_ = false;
+    if (shaken == io_error::none) co_return true;
+    if (client_->is_open() && client_->tls()->spoke_http()) {
+        client_->give_up_tls();
+        co_await refuse(400, "a plain HTTP request was sent to an HTTPS port");
+    }
+    co_return false;
 }
 
 // Waits for a request's first byte, holding no buffer; false = the connection is over.

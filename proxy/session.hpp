@@ -30,6 +30,7 @@ public:
     void drain() noexcept;
 
 private:
+    task<bool> greet();
     task<bool> await_request(bool first);
     task<head_status> read_head();
     task<bool> serve();
@@ -53,6 +54,7 @@ private:
     std::string request_id_;  // a copy: the head moves when more of its request arrives
     steady_time arrived_{};
     std::int64_t arrived_ms_ = 0;
+    bool greeting_ = false;
     bool idle_ = false;
 };
 

@@ -41,6 +41,12 @@ stream::~stream() {
 io_result stream::try_read(std::span<char> into) noexcept {
     if (!open_) return {0, io_error::closed};
     if (!read_.ready) return {0, io_error::would_block};
+    if (tls_) [[unlikely]] {
+        const auto got = tls_->read(into);
+        const io_error error = note(got.now, read_);
+        if (error == io_error::none && tls_->drained() && !peer_ended_) read_.ready = false;
+        return {got.bytes, error};
+    }
     for (;;) {
         const ssize_t n = ::recv(descriptor_, into.data(), into.size(), MSG_DONTWAIT);
         if (n > 0) {
@@ -58,6 +64,10 @@ io_result stream::try_read(std::span<char> into) noexcept {
 
 io_result stream::try_write(std::span<const iovec> pieces) noexcept {
     if (!open_) return {0, io_error::closed};
+    if (tls_) [[unlikely]] {
+        const auto wrote = tls_->write(pieces);
+        return {wrote.bytes, note(wrote.now, write_)};
+    }
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(pieces.data());
     message.msg_iovlen = pieces.size();
@@ -71,8 +81,50 @@ io_result stream::try_write(std::span<const iovec> pieces) noexcept {
     }
 }
 
+io_error stream::try_handshake() noexcept {
+    if (!open_) return io_error::closed;
+    const io_error did = note(tls_->shake_hands(), read_);
+    if (did == io_error::none) read_.ready = true;  // what was read with the handshake's end is no event any more
+    return did;
+}
+
+// What was found has left the socket, so that no event will tell of it any more.
+bool stream::quiet_now_over_tls() noexcept {
+    if (note(tls_->look(), read_) == io_error::would_block) return !reading_awaits_writable_;
+    read_.ready = true;
+    if (read_.coroutine) reactor_.act_again(*this);
+    return false;
+}
+
+// What TLS said of an operation on this side. What it waits for was just refused by the kernel, so that an event of its
+// own will tell when it is there.
+io_error stream::note(tls_channel::state now, waiter& of) noexcept {
+    switch (now) {
+        case tls_channel::state::done:
+            return io_error::none;
+        case tls_channel::state::end:
+            return io_error::end;
+        case tls_channel::state::truncated:
+            return io_error::truncated;
+        case tls_channel::state::failed:
+            return io_error::reset;
+        case tls_channel::state::wants_read:
+            read_.ready = false;
+            if (&of == &write_) writing_awaits_readable_ = true;
+            break;
+        case tls_channel::state::wants_write:
+            write_.ready = false;
+            if (&of == &read_) reading_awaits_writable_ = true;
+            break;
+    }
+    of.ready = false;
+    return io_error::would_block;
+}
+
 bool stream::quiet_now() noexcept {
     if (!open_) return false;
+    if (tls_) [[unlikely]]
+        return quiet_now_over_tls();
     char byte;
     const ssize_t n = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     const bool nothing = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -85,10 +137,19 @@ void stream::note_events(std::uint32_t events) noexcept {
     if ((events & ended) != 0) peer_ended_ = true;
     if ((events & (EPOLLIN | ended)) != 0) read_.ready = true;
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) write_.ready = true;
+    if (tls_) [[unlikely]]
+        note_crossed();
+}
+
+// Whoever waits for the other side's readiness goes on with it.
+void stream::note_crossed() noexcept {
+    if (write_.ready && std::exchange(reading_awaits_writable_, false)) read_.ready = true;
+    if (read_.ready && std::exchange(writing_awaits_readable_, false)) write_.ready = true;
 }
 
 void stream::act_on_events() noexcept {
     const auto keep = shared_from_this();
+    if (write_.ready && end_awaits_writable_) end_sending();
     if (read_.ready) {
         if (read_.coroutine) {
             finish(read_, io_error::none);
@@ -134,7 +195,21 @@ void stream::reset() noexcept {
 }
 
 void stream::shutdown_send() noexcept {
-    if (open_) ::shutdown(descriptor_, SHUT_WR);
+    if (open_) end_sending();
+}
+
+void stream::leave() noexcept {
+    if (open_ && tls_) tls_->say_end();
+    close();
+}
+
+void stream::end_sending() noexcept {
+    if (tls_ && tls_->say_end() == tls_channel::state::wants_write) {
+        end_awaits_writable_ = true;
+        return;
+    }
+    end_awaits_writable_ = false;
+    ::shutdown(descriptor_, SHUT_WR);
 }
 
 void stream::expire(steady_time now) noexcept {

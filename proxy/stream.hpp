@@ -1,7 +1,7 @@
-// One non-blocking stream socket of a worker (TCP or unix): try to move bytes at once, wait for readiness when that
-// does not work, with a deadline on every wait. At most one coroutine waits to read and one to write.
-// A stream belongs to its worker's thread; it is held by shared_ptr because what its readiness resumes may be the last
-// to hold it.
+// One non-blocking stream socket of a worker (TCP or unix, plain or with TLS): try to move bytes at once, wait for
+// readiness when that does not work, with a deadline on every wait. At most one coroutine waits to read and one to
+// write. A stream belongs to its worker's thread; it is held by shared_ptr because what its readiness resumes may be
+// the last to hold it.
 #pragma once
 
 #include <sys/uio.h>
@@ -14,10 +14,13 @@
 #include <string>
 
 #include "proxy/reactor.hpp"
+#include "proxy/tls_channel.hpp"
 
 namespace proxy {
 
-enum class io_error : std::uint8_t { none, would_block, end, reset, timed_out, closed };
+// truncated: over TLS, the socket ended although the peer had not said that nothing follows. Whoever takes the end of
+// the stream for the end of a message must not take this one.
+enum class io_error : std::uint8_t { none, would_block, end, truncated, reset, timed_out, closed };
 
 struct io_result {
     std::size_t bytes = 0;
@@ -37,9 +40,16 @@ public:
 
     io_result try_read(std::span<char> into) noexcept;  // end = orderly end of stream
     io_result try_write(std::span<const iovec> pieces) noexcept;
+    // From now on over TLS; before the first byte. Then try_handshake() until it no longer says would_block, for which
+    // readable() is to be awaited, whatever the handshake waits for. See shake_hands() in tls.hpp.
+    void secure(std::unique_ptr<tls_channel> by) noexcept { tls_ = std::move(by); }
+    io_error try_handshake() noexcept;
+    const tls_channel* tls() const noexcept { return tls_.get(); }  // null = plain
+    void give_up_tls() noexcept { tls_.reset(); }  // after a failed handshake: to say why in plain words
+
     // Whether the peer has neither closed nor sent anything, as far as the reactor has heard.
     bool quiet() const noexcept { return open_ && !read_.ready; }
-    // The same, asked of the kernel at this moment; takes nothing (MSG_PEEK).
+    // The same, asked of the kernel at this moment; takes nothing (MSG_PEEK), over TLS nothing but session tickets.
     bool quiet_now() noexcept;
 
     // co_await s.readable(30s): none, timed_out or closed. Does not suspend when the socket is known to be ready,
@@ -56,9 +66,11 @@ public:
     // Ends a wait from outside; it returns `closed`. The socket stays open.
     void cancel_read() noexcept;
     void cancel_write() noexcept;
-    void close() noexcept;  // both waits end with `closed`
-    void reset() noexcept;  // close with RST, so that the peer cannot take what it got for complete
-    void shutdown_send() noexcept;
+    void
+    close() noexcept;  // both waits end with `closed`; over TLS without close_notify: nothing is said to be complete
+    void reset() noexcept;          // close with RST, so that the peer cannot take what it got for complete
+    void shutdown_send() noexcept;  // over TLS with close_notify before
+    void leave() noexcept;          // close() between two messages: over TLS it says so
     bool is_open() const noexcept { return open_; }
     int descriptor() const noexcept { return descriptor_; }
 
@@ -77,6 +89,10 @@ private:
     };
     void finish(waiter& which, io_error result) noexcept;
     void expire(steady_time now) noexcept;
+    io_error note(tls_channel::state now, waiter& of) noexcept;
+    bool quiet_now_over_tls() noexcept;
+    void note_crossed() noexcept;
+    void end_sending() noexcept;
     waiter& of(side which) noexcept { return which == side::read ? read_ : write_; }
 
     reactor& reactor_;
@@ -88,6 +104,11 @@ private:
     waiter write_;
     void (*notify_)(void*) = nullptr;
     void* notify_context_ = nullptr;
+    std::unique_ptr<tls_channel> tls_;
+    // OpenSSL may have to write before it can read, and the other way round (a new key is asked for and told).
+    bool reading_awaits_writable_ = false;
+    bool writing_awaits_readable_ = false;
+    bool end_awaits_writable_ = false;  // close_notify did not fit
     bool open_ = true;
     bool peer_ended_ = false;  // its end has been reported, which happens once: reading must go on until it is found
 };

@@ -6,6 +6,11 @@
 #include <cstring>
 
 namespace proxy {
+namespace {
+
+connect_failure failed_with(int error) { return {.timed_out = error == ETIMEDOUT, .error = error, .problem = {}}; }
+
+}  // namespace
 
 upstream_addresses resolve_upstream(const std::vector<conf::endpoint>& peers) {
     upstream_addresses found;
@@ -33,6 +38,8 @@ upstream_addresses resolve_upstream(const std::vector<conf::endpoint>& peers) {
             upstream_address address;
             std::memcpy(&address.socket, entry->ai_addr, entry->ai_addrlen);
             address.length = entry->ai_addrlen;
+            address.port = peer.port;
+            if (peer.tls) address.tls_name = peer.host;
             found.all.push_back(std::move(address));
         }
         ::freeaddrinfo(list);
@@ -47,20 +54,25 @@ std::string host_header_of(const conf::endpoint& peer) {
 }
 
 std::string connect_failure::text() const {
+    if (!problem.empty()) return problem;
     if (timed_out) return "connecting timed out";
     if (error == 0) return "no address of the upstream is known";
     return std::strerror(error);
 }
 
-upstream_pool::upstream_pool(reactor& in, stream_list& streams, const conf::limits_settings& limits)
-    : reactor_(in), streams_(streams), limits_(limits) {}
+void upstream_pool::use(const conf::limits_settings& limits, tls_context tls) {
+    limits_ = limits;
+    tls_ = std::move(tls);
+    sessions_.clear();
+    drop_all();
+}
 
 std::shared_ptr<stream> upstream_pool::take_idle() noexcept {
     while (!idle_.empty()) {
         std::shared_ptr<stream> kept = std::move(idle_.back().connection);
         idle_.pop_back();
         kept->unwatch();
-        if (kept->quiet() && kept->quiet_now()) return kept;
+        if (kept->quiet_now()) return kept;
         kept->close();
     }
     return nullptr;
@@ -74,21 +86,43 @@ task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::conn
         const int family = to.unix_path.empty() ? to.socket.ss_family : AF_UNIX;
         const int descriptor = connect_start(to.unix_path, &to.socket, to.length, family);
         if (descriptor < 0) {
-            failure = {false, -descriptor};
+            failure = failed_with(-descriptor);
             continue;
         }
         auto connection = std::make_shared<stream>(reactor_, streams_, descriptor, family);
-        const io_error waited = co_await connection->writable(limits_.upstream_connect_timeout);
-        if (waited == io_error::none) {
-            const int error = connect_result(descriptor);
-            if (error == 0) co_return connection;
-            failure = {false, error};
-        } else {
-            failure = {waited == io_error::timed_out, waited == io_error::timed_out ? ETIMEDOUT : ECANCELED};
-        }
+        auto failed = co_await establish(*connection, to);
+        if (!failed) co_return connection;
+        failure = std::move(*failed);
         connection->close();
     }
     co_return failure;
+}
+
+// Sees a connection that was started through, to the end of its handshake.
+task<std::optional<connect_failure>> upstream_pool::establish(stream& connection, const upstream_address& to) {
+    const steady_time deadline = std::chrono::steady_clock::now() + limits_.upstream_connect_timeout;
+    const io_error waited = co_await connection.writable(limits_.upstream_connect_timeout);
+    if (waited == io_error::timed_out) co_return failed_with(ETIMEDOUT);
+    if (waited != io_error::none) co_return failed_with(ECANCELED);
+    const int error = connect_result(connection.descriptor());
+    if (error != 0) co_return failed_with(error);
+    if (to.tls_name.empty()) co_return std::nullopt;
+    co_return co_await greet(connection, to, deadline);
+}
+
+task<std::optional<connect_failure>> upstream_pool::greet(stream& connection, const upstream_address& to,
+                                                          steady_time deadline) {
+    if (!tls_) co_return failed_with(EPROTO);
+    auto& kept = sessions_[{to.tls_name, to.port}];
+    if (!kept) kept = std::make_shared<tls_session>();
+    connection.secure(tls_channel::of_client(*tls_, connection.descriptor(), to.tls_name, kept));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const io_error shaken = co_await shake_hands(connection, left);
+    if (shaken == io_error::none) co_return std::nullopt;
+    const bool late = shaken == io_error::timed_out;
+    const std::string why = late ? "it timed out" : connection.tls()->problem();
+    co_return connect_failure{
+        .timed_out = late, .error = 0, .problem = "TLS handshake with " + to.tls_name + ": " + why};
 }
 
 void upstream_pool::give_back(std::shared_ptr<stream> used) {
@@ -96,14 +130,19 @@ void upstream_pool::give_back(std::shared_ptr<stream> used) {
     if (!fit || idle_.size() >= limits_.upstream_idle) return used->close();
     stream& kept = *used;
     idle_.push_back({std::move(used), std::chrono::steady_clock::now()});
-    // An idle connection has nothing to say: whatever makes it readable (its end, mostly) is its end.
+    // An idle connection has nothing to say: whatever makes it readable (its end, mostly) is its end. Only TLS 1.3 may
+    // still send session tickets.
     kept.watch(&upstream_pool::on_idle_event, this);
 }
 
 void upstream_pool::on_idle_event(void* pool) noexcept {
     auto& self = *static_cast<upstream_pool*>(pool);
-    std::erase_if(self.idle_, [](const idle_connection& entry) {
+    std::erase_if(self.idle_, [&](const idle_connection& entry) {
         if (entry.connection->quiet()) return false;
+        if (entry.connection->tls() != nullptr && entry.connection->quiet_now()) {
+            entry.connection->watch(&upstream_pool::on_idle_event, pool);
+            return false;
+        }
         entry.connection->close();
         return true;
     });
@@ -112,13 +151,13 @@ void upstream_pool::on_idle_event(void* pool) noexcept {
 void upstream_pool::drop_overdue(steady_time now) noexcept {
     std::erase_if(idle_, [&](const idle_connection& entry) {
         if (now - entry.since < limits_.upstream_idle_timeout) return false;
-        entry.connection->close();
+        entry.connection->leave();
         return true;
     });
 }
 
 void upstream_pool::drop_all() noexcept {
-    for (const idle_connection& entry : idle_) entry.connection->close();
+    for (const idle_connection& entry : idle_) entry.connection->leave();
     idle_.clear();
 }
 

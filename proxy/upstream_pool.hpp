@@ -4,7 +4,9 @@
 
 #include <sys/socket.h>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "conf/config.hpp"
 #include "proxy/stream.hpp"
 #include "proxy/task.hpp"
+#include "proxy/tls.hpp"
 
 namespace proxy {
 
@@ -19,6 +22,8 @@ struct upstream_address {
     std::string unix_path;  // when set, the rest is unused
     sockaddr_storage socket{};
     socklen_t length = 0;
+    std::string tls_name;  // of an https:// peer: whom its certificate must be for. "" = plain
+    std::uint16_t port = 0;
 };
 
 // What the configured peers resolve to; never changed once made.
@@ -32,20 +37,22 @@ std::string host_header_of(const conf::endpoint& peer);  // "host" or "host:port
 
 struct connect_failure {
     bool timed_out = false;
-    int error = 0;  // errno of the last address tried; 0 = no address known
+    int error = 0;        // errno of the last address tried; 0 = no address known
+    std::string problem;  // why TLS failed; then the others are unused
     std::string text() const;
 };
 
 class upstream_pool {
 public:
-    upstream_pool(reactor& in, stream_list& streams, const conf::limits_settings& limits);
+    upstream_pool(reactor& in, stream_list& streams) : reactor_(in), streams_(streams) {}
     void use(std::shared_ptr<const upstream_addresses> addresses) { addresses_ = std::move(addresses); }
-    void use(const conf::limits_settings& limits) { limits_ = limits; }
+    // Connections and TLS sessions made under other rules are no longer used. `tls` is null when no peer is https://.
+    void use(const conf::limits_settings& limits, tls_context tls);
 
     // A kept connection that is still open and silent (asked of the kernel at this moment, since a request that is not
     // idempotent cannot be sent again); null when there is none.
     std::shared_ptr<stream> take_idle() noexcept;
-    // A new connection. Each address is tried once, until one takes; the timeout is for each.
+    // A new connection, its TLS handshake done. Each address is tried once, until one takes; the timeout is for each.
     task<std::variant<std::shared_ptr<stream>, connect_failure>> connect();
     // The exchange on `used` ended cleanly, with nothing left to read.
     void give_back(std::shared_ptr<stream> used);
@@ -58,12 +65,16 @@ private:
         std::shared_ptr<stream> connection;
         steady_time since;
     };
+    task<std::optional<connect_failure>> establish(stream& connection, const upstream_address& to);
+    task<std::optional<connect_failure>> greet(stream& connection, const upstream_address& to, steady_time deadline);
     static void on_idle_event(void* pool) noexcept;
 
     reactor& reactor_;
     stream_list& streams_;
     conf::limits_settings limits_;
     std::shared_ptr<const upstream_addresses> addresses_ = std::make_shared<upstream_addresses>();
+    tls_context tls_;
+    std::map<std::pair<std::string, std::uint16_t>, std::shared_ptr<tls_session>> sessions_;  // by name and port
     std::vector<idle_connection> idle_;
     std::size_t turn_ = 0;
 };

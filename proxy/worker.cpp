@@ -24,7 +24,7 @@ std::shared_ptr<const rules> own_count(std::shared_ptr<const rules> shared) {
 }  // namespace
 
 worker::worker(options with)
-    : upstream_(reactor_, streams_, with.by->settings.limits),
+    : upstream_(reactor_, streams_),
       parts_{.streams = streams_,
              .buffers = buffers_,
              .upstream = upstream_,
@@ -38,6 +38,7 @@ worker::worker(options with)
              .in_force = own_count(with.by),
              .seen_tokens = with.by->identity->make_memory()} {
     upstream_.use(std::move(with.upstream));
+    upstream_.use(with.by->settings.limits, with.by->client_tls);
     parts_.ask_control = [this, ask = std::move(with.ask_control)](admin::request what,
                                                                    std::function<void(admin::response)> done) {
         ask(std::move(what), [this, done = std::move(done)](admin::response answer) {
@@ -79,11 +80,13 @@ void worker::accept(int descriptor, int family, accepted_from from) {
         parts_.open_connections.fetch_sub(1, std::memory_order_relaxed);
         const std::string answer = problem_response(503, "too many connections", {}, false, false);
         const iovec whole = piece_of(answer);
-        client->try_write({&whole, 1});
+        if (!parts_.in_force->server_tls) client->try_write({&whole, 1});
         client->shutdown_send();
         client->close();
         return;
     }
+    if (SSL_CTX* const by = parts_.in_force->server_tls.get(); by != nullptr)
+        client->secure(tls_channel::of_server(*by, descriptor));
     run_session(parts_, std::move(client), std::move(from), sessions_, &worker::session_ended, this);
 }
 
@@ -104,7 +107,7 @@ void worker::use(std::shared_ptr<const rules> by) {
         parts_.in_force = own_count(by);
         parts_.seen_tokens = by->identity->make_memory();
         routes_.forget_all();
-        upstream_.use(by->settings.limits);
+        upstream_.use(by->settings.limits, by->client_tls);
     });
 }
 

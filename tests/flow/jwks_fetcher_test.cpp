@@ -18,9 +18,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-using tests::certificate_authority;
 using tests::key_answer;
 using tests::key_server;
+using tests::test_authority;
+using tests::wanted_certificate;
 
 const std::string body = R"({"keys":[]})";
 
@@ -109,32 +110,35 @@ TEST_F(Fetching, NobodyThereIsSaidSo) {
 }
 
 TEST_F(Fetching, ATrustedCertificateForTheHostIsBelieved) {
-    const certificate_authority authority;
+    const test_authority authority;
     for (const std::string host : {"localhost", "127.0.0.1"}) {
         const bool name = host == "localhost";
-        key_server server(key_answer(body), authority.issue((name ? "DNS:" : "IP:") + host));
+        key_server server(key_answer(body),
+                          authority.issue(name ? wanted_certificate{.names = {host}, .addresses = {}}
+                                               : wanted_certificate{.names = {}, .addresses = {host}}));
         EXPECT_EQ(text(fetch(server.url(host), authority.pem())), body) << host;
         EXPECT_EQ(server.server_name(), name ? host : "") << "a name is said in the handshake, an address is not";
     }
 }
 
 TEST_F(Fetching, NoOtherCertificateIs) {
-    const certificate_authority authority, stranger;
+    const test_authority authority, stranger;
     const std::string trusted = authority.pem();
-    key_server foreign(key_answer(body), stranger.issue("DNS:localhost"));
+    key_server foreign(key_answer(body), stranger.issue({.addresses = {}}));
     EXPECT_THAT(problem(fetch(foreign.url("localhost"), trusted)), HasSubstr("its certificate: "));
     EXPECT_THAT(problem(fetch(foreign.url("localhost"))), HasSubstr("its certificate: ")) << "the system's store";
-    key_server misnamed(key_answer(body), authority.issue("DNS:other.example,IP:127.0.0.2"));
+    key_server misnamed(key_answer(body), authority.issue({.names = {"other.example"}, .addresses = {"127.0.0.2"}}));
     EXPECT_THAT(problem(fetch(misnamed.url("localhost"), trusted)), HasSubstr("ostname mismatch"));
     EXPECT_THAT(problem(fetch(misnamed.url("127.0.0.1"), trusted)), HasSubstr("IP address mismatch"));
-    key_server expired(key_answer(body), authority.issue("DNS:localhost", -1h));
+    key_server expired(key_answer(body), authority.issue({.addresses = {}, .from = -2h, .until = -1h}));
     EXPECT_THAT(problem(fetch(expired.url("localhost"), trusted)), HasSubstr("expired"));
     for (const key_server* server : {&foreign, &misnamed, &expired}) EXPECT_EQ(server->questions(), 0U);
 }
 
 TEST_F(Fetching, PlainAnswersToTlsAndTheOtherWayRoundAreErrors) {
-    const certificate_authority authority;
-    key_server plain(key_answer(body)), secured(key_answer(body), authority.issue("IP:127.0.0.1"));
+    const test_authority authority;
+    key_server plain(key_answer(body)),
+        secured(key_answer(body), authority.issue({.names = {}, .addresses = {"127.0.0.1"}}));
     EXPECT_THAT(problem(fetch("https" + plain.url().substr(4), authority.pem())), HasSubstr("TLS: "));
     EXPECT_NE(problem(fetch("http" + secured.url().substr(5))), "(an answer)");
 }

@@ -90,7 +90,7 @@ TEST_F(proxy_heads, forwarded_fields_of_a_stranger_are_replaced) {
     const auto got = first_request();
     ASSERT_EQ(got.count("x-forwarded-for"), 1U);
     EXPECT_TRUE(got.field("x-forwarded-for")->ends_with("127.0.0.1"));
-    EXPECT_THAT(got.all("x-forwarded-proto"), ElementsAre("http"));
+    EXPECT_THAT(got.all("x-forwarded-proto"), ElementsAre(scheme_of_clients()));
     EXPECT_THAT(got.all("x-forwarded-host"), ElementsAre("inner"));
 }
 
@@ -100,7 +100,7 @@ TEST_F(proxy_heads, forwarded_fields_are_added_when_absent) {
     ask("GET / HTTP/1.1\r\nHost: inner:8080\r\n\r\n");
     const auto got = first_request();
     EXPECT_THAT(got.all("x-forwarded-for"), ElementsAre("127.0.0.1"));
-    EXPECT_THAT(got.all("x-forwarded-proto"), ElementsAre("http"));
+    EXPECT_THAT(got.all("x-forwarded-proto"), ElementsAre(scheme_of_clients()));
     EXPECT_THAT(got.all("x-forwarded-host"), ElementsAre("inner:8080"));
 }
 

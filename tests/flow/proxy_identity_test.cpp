@@ -57,16 +57,16 @@ TEST_F(proxy_identity, a_token_is_verified_with_fetched_keys) {
 }
 
 TEST_F(proxy_identity, over_tls_from_an_authority_of_ones_own) {
-    const certificate_authority authority;
-    key_server issuer(key_answer(key_set_text({key.jwk()})), authority.issue("DNS:localhost"));
+    const test_authority authority;
+    key_server issuer(key_answer(key_set_text({key.jwk()})), authority.issue({.addresses = {}}));
     start_with_url(issuer.url("localhost"), "[forward]\nca_file = \"" + in_folder("ca.pem", authority.pem()) + "\"");
     EXPECT_TRUE(is_verified_soon(key.token(claims()))) << proxy->process().err();
     EXPECT_EQ(issuer.server_name(), "localhost");
 }
 
 TEST_F(proxy_identity, a_wrong_certificate_gives_no_keys) {
-    const certificate_authority authority, stranger;
-    key_server issuer(key_answer(key_set_text({key.jwk()})), stranger.issue("DNS:localhost"));
+    const test_authority authority, stranger;
+    key_server issuer(key_answer(key_set_text({key.jwk()})), stranger.issue({.addresses = {}}));
     start_with_url(issuer.url("localhost"), "[forward]\nca_file = \"" + in_folder("ca.pem", authority.pem()) + "\"");
     EXPECT_TRUE(proxy->process().wait_err("its certificate: ")) << proxy->process().err();
     EXPECT_EQ(user_of(key.token(claims())), "anonymous");

@@ -1,31 +1,40 @@
-// Certificates made when a test runs: an authority of its own, and what it signs.
+// Certificates for tests, made when they are needed: an authority of one's own, and what it issues (EC P-256).
 #pragma once
+
+#include <openssl/types.h>
 
 #include <chrono>
 #include <memory>
 #include <string>
-
-struct evp_pkey_st;
-struct x509_st;
+#include <vector>
 
 namespace tests {
 
 struct certificate {
-    std::string certificate_pem, key_pem;
+    std::string cert, key;  // PEM
 };
 
-class certificate_authority {
+struct wanted_certificate {
+    std::vector<std::string> names{"localhost"};
+    std::vector<std::string> addresses{"127.0.0.1", "::1"};
+    std::chrono::seconds from = -std::chrono::hours(1);  // from now
+    std::chrono::seconds until = std::chrono::hours(24);
+    bool self_signed = false;
+};
+
+class test_authority {
 public:
-    certificate_authority();
-    // What a client must be told to trust.
+    test_authority();
+    certificate issue(const wanted_certificate& wanted = {}) const;
     const std::string& pem() const { return pem_; }
-    // `names` in OpenSSL's notation: "DNS:localhost,IP:127.0.0.1". A negative time: expired so long ago.
-    certificate issue(const std::string& names, std::chrono::seconds valid_for = std::chrono::hours(1)) const;
 
 private:
-    std::shared_ptr<evp_pkey_st> key_;
-    std::shared_ptr<x509_st> own_;
+    std::shared_ptr<EVP_PKEY> key_;
+    std::shared_ptr<X509> own_;
     std::string pem_;
 };
+
+// Writes a file that a process under test reads.
+void write_file(const std::string& path, const std::string& text);
 
 }  // namespace tests

@@ -21,10 +21,10 @@ void require(bool condition) {
 
 std::shared_ptr<SSL_CTX> server_context(const certificate& own) {
     std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-    BIO* from = BIO_new_mem_buf(own.certificate_pem.data(), static_cast<int>(own.certificate_pem.size()));
+    BIO* from = BIO_new_mem_buf(own.cert.data(), static_cast<int>(own.cert.size()));
     X509* shown = PEM_read_bio_X509(from, nullptr, nullptr, nullptr);
     BIO_free(from);
-    from = BIO_new_mem_buf(own.key_pem.data(), static_cast<int>(own.key_pem.size()));
+    from = BIO_new_mem_buf(own.key.data(), static_cast<int>(own.key.size()));
     EVP_PKEY* key = PEM_read_bio_PrivateKey(from, nullptr, nullptr, nullptr);
     BIO_free(from);
     require(context && shown != nullptr && key != nullptr && SSL_CTX_use_certificate(context.get(), shown) == 1 &&

@@ -21,12 +21,19 @@ class proxy_test : public ::testing::Test {
 protected:
     void start(proxy_options options = {}) {
         if (options.upstream.empty()) options.upstream = upstream.url();
+        if (const auto* tls = tls_everywhere::get(); tls != nullptr) {
+            options.env["AIMETER_TLS_CERT"] = tls->cert_file;
+            options.env["AIMETER_TLS_KEY"] = tls->key_file;
+            options.env["AIMETER_FORWARD_CA_FILE"] = tls->ca_file;
+        }
         auto made = make_proxy(options);
         made->start();
         proxy = std::move(made);
     }
 
     raw_client connect() const { return proxy->connect(); }
+
+    static std::string scheme_of_clients() { return tls_everywhere::get() != nullptr ? "https" : "http"; }
 
     // Sends a request on a connection of its own and reads the whole answer.
     http_message ask(const std::string& request) const {

@@ -4,23 +4,55 @@
 
 namespace tests {
 
+raw_client::raw_client(const std::string& host, std::uint16_t port, milliseconds within)
+    : socket_(std::make_unique<descriptor>(connect_to(host, port, within))) {
+    const auto* everywhere = tls_everywhere::get();
+    if (everywhere != nullptr && socket_->valid()) {
+        tls_ = std::make_unique<tls_link>(everywhere->client, *socket_);
+        shaken_ = tls_->shake_hands(clock::now() + within);
+    }
+}
+
+raw_client::raw_client(const std::string& host, std::uint16_t port, const tls_side& side, milliseconds within)
+    : socket_(std::make_unique<descriptor>(connect_to(host, port, within))) {
+    tls_ = std::make_unique<tls_link>(side, *socket_);
+    shaken_ = socket_->valid() && tls_->shake_hands(clock::now() + within);
+}
+
+raw_client raw_client::plain(const std::string& host, std::uint16_t port) {
+    raw_client made;
+    made.socket_ = std::make_unique<descriptor>(connect_to(host, port));
+    return made;
+}
+
+void raw_client::half_close() {
+    if (tls_) tls_->say_end();
+    finish_sending(*socket_);
+}
+
+std::size_t raw_client::write(std::string_view bytes, clock::time_point until) {
+    if (!shaken_) return 0;
+    return tls_ ? tls_->write_all(bytes, until) : write_all(*socket_, bytes, until);
+}
+
 bool raw_client::send(std::string_view bytes, milliseconds within) {
-    return write_all(socket_, bytes, clock::now() + within) == bytes.size();
+    return write(bytes, clock::now() + within) == bytes.size();
 }
 
 std::size_t raw_client::send_some(std::string_view bytes, milliseconds within) {
     std::size_t sent = 0;
     for (;;) {  // each piece may wait so long: the sum says nothing
-        const auto now = write_all(socket_, bytes.substr(sent, 65536), clock::now() + within);
+        const auto now = write(bytes.substr(sent, 65536), clock::now() + within);
         sent += now;
         if (now < 65536) return sent;
     }
 }
 
 bool raw_client::fill(clock::time_point until) {
-    if (ended_ != ending::none || !socket_.valid()) return false;
+    if (ended_ != ending::none || !connected()) return false;
     std::array<char, 65536> piece;
-    const auto got = read_some(socket_, piece.data(), piece.size(), until);
+    const auto got = tls_ ? tls_->read_some(piece.data(), piece.size(), until)
+                          : read_some(*socket_, piece.data(), piece.size(), until);
     buffer_.append(piece.data(), got.bytes);
     ended_ = got.ended;
     return got.bytes > 0;

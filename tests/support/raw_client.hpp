@@ -1,29 +1,35 @@
 // A client made of raw bytes: connects, sends what it is given, and reads with deadlines.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "tests/support/http_reader.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/tls_link.hpp"
 
 namespace tests {
 
 class raw_client {
 public:
     raw_client() = default;
-    raw_client(const std::string& host, std::uint16_t port, milliseconds within = patience)
-        : socket_(connect_to(host, port, within)) {}
+    // Over TLS when tls_everywhere says so.
+    raw_client(const std::string& host, std::uint16_t port, milliseconds within = patience);
+    // Over TLS; connected() is false when the handshake failed.
+    raw_client(const std::string& host, std::uint16_t port, const tls_side& side, milliseconds within = patience);
+    static raw_client plain(const std::string& host, std::uint16_t port);
 
-    bool connected() const { return socket_.valid(); }
+    bool connected() const { return socket_ && socket_->valid() && shaken_; }
+    tls_link& tls() const { return *tls_; }
 
     // All of it was taken by the kernel.
     bool send(std::string_view bytes, milliseconds within = patience);
     std::size_t send_some(std::string_view bytes, milliseconds within);  // bytes taken until the other side stalls
-    void half_close() { finish_sending(socket_); }
-    void reset() { tests::reset(socket_); }
-    void close() { socket_.close(); }
+    void half_close();                                                   // over TLS with close_notify
+    void reset() { tests::reset(*socket_); }
+    void close() { socket_->close(); }  // over TLS without close_notify
 
     // The next response, 1xx ones too. `complete` is false when the connection ended or time passed before its end;
     // start_line is empty when not even a head came.
@@ -45,7 +51,11 @@ public:
 private:
     bool fill(clock::time_point until);
 
-    descriptor socket_;
+    std::size_t write(std::string_view bytes, clock::time_point until);
+
+    std::unique_ptr<descriptor> socket_;  // at an address that stays
+    std::unique_ptr<tls_link> tls_;       // null = plain
+    bool shaken_ = true;
     std::string buffer_;
     ending ended_ = ending::none;
 };

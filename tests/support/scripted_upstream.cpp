@@ -19,7 +19,19 @@ upstream_connection::upstream_connection(scripted_upstream& owner, std::size_t i
           const std::lock_guard lock(owner.mutex_);
           return owner.seen_[index];
       }()),
-      socket_(std::move(socket)) {}
+      socket_(std::move(socket)) {
+    if (owner.side_) tls_ = std::make_unique<tls_link>(*owner.side_, socket_);
+}
+
+bool upstream_connection::greet() {
+    if (!tls_) return true;
+    const bool done = tls_->shake_hands(never(), owner_.over_.fd());
+    const std::lock_guard lock(owner_.mutex_);
+    seen_.tls = {done, tls_->resumed(), tls_->server_name(), tls_->alpn(), tls_->failure()};
+    if (!done) seen_.ended = ending::rst;
+    owner_.changed_.notify_all();
+    return done;
+}
 
 bool upstream_connection::over() const { return owner_.over_.is_set(); }
 void upstream_connection::wait_until_over() const { owner_.over_.wait(std::chrono::minutes(10)); }
@@ -30,7 +42,8 @@ std::string_view upstream_connection::unread() const { return std::string_view(s
 bool upstream_connection::read_more() {
     if (!socket_.valid()) return false;
     std::array<char, 65536> piece;
-    const auto got = read_some(socket_, piece.data(), piece.size(), never(), owner_.over_.fd());
+    const auto got = tls_ ? tls_->read_some(piece.data(), piece.size(), never(), owner_.over_.fd())
+                          : read_some(socket_, piece.data(), piece.size(), never(), owner_.over_.fd());
     const std::lock_guard lock(owner_.mutex_);
     seen_.received.append(piece.data(), got.bytes);
     if (got.ended != ending::none) seen_.ended = got.ended;
@@ -51,7 +64,9 @@ bool upstream_connection::read_until_open(const event& gate) {
 }
 
 bool upstream_connection::send(std::string_view bytes) {
-    return write_all(socket_, bytes, never(), owner_.over_.fd()) == bytes.size();
+    const auto sent = tls_ ? tls_->write_all(bytes, never(), owner_.over_.fd())
+                           : write_all(socket_, bytes, never(), owner_.over_.fd());
+    return sent == bytes.size();
 }
 
 bool upstream_connection::read_request(http_message& request) {
@@ -73,14 +88,18 @@ bool upstream_connection::read_request(http_message& request) {
     return true;
 }
 
-void upstream_connection::close(bool with_reset) {
-    with_reset ? reset(socket_) : socket_.close();
+void upstream_connection::close(ending how) {
+    if (tls_ && how == ending::fin) tls_->say_end();
+    how == ending::rst ? reset(socket_) : socket_.close();
     const std::lock_guard lock(owner_.mutex_);
     seen_.closed_here = true;
     owner_.changed_.notify_all();
 }
 
-void upstream_connection::half_close() { finish_sending(socket_); }
+void upstream_connection::half_close() {
+    if (tls_) tls_->say_end();
+    finish_sending(socket_);
+}
 
 // ---- steps --------------------------------------------------------------------------------------------------------
 
@@ -152,15 +171,36 @@ step half_close() {
 
 step close_now() {
     return [](upstream_connection& c) {
-        c.close(false);
+        c.close(ending::fin);
         return false;
     };
 }
 
 step reset_now() {
     return [](upstream_connection& c) {
-        c.close(true);
+        c.close(ending::rst);
         return false;
+    };
+}
+
+step cut_now() {
+    return [](upstream_connection& c) {
+        c.close(ending::cut);
+        return false;
+    };
+}
+
+step late_ticket() {
+    return [](upstream_connection& c) {
+        c.tls().send_ticket();
+        return true;
+    };
+}
+
+step new_key() {
+    return [](upstream_connection& c) {
+        c.tls().ask_new_key();
+        return true;
     };
 }
 
@@ -190,6 +230,15 @@ answer answer_with(std::string bytes) {
 
 scripted_upstream::scripted_upstream(const std::string& host)
     : host_(host), listener_(listen_on(host, port_)), otherwise_{serve(answer_with(ok_response("ok")))} {
+    if (const auto* everywhere = tls_everywhere::get(); everywhere != nullptr) side_ = everywhere->server;
+    acceptor_ = std::thread([this] { accept_all(); });
+}
+
+scripted_upstream::scripted_upstream(tls_side side, const std::string& host)
+    : host_(host),
+      side_(std::move(side)),
+      listener_(listen_on(host, port_)),
+      otherwise_{serve(answer_with(ok_response("ok")))} {
     acceptor_ = std::thread([this] { accept_all(); });
 }
 
@@ -201,7 +250,11 @@ scripted_upstream::~scripted_upstream() {
 
 std::string scripted_upstream::url() const {
     const bool v6 = host_.find(':') != std::string::npos;
-    return "http://" + (v6 ? "[" + host_ + "]" : host_) + ":" + std::to_string(port_);
+    return url(v6 ? "[" + host_ + "]" : host_);
+}
+
+std::string scripted_upstream::url(const std::string& name) const {
+    return (side_ ? "https://" : "http://") + name + ":" + std::to_string(port_);
 }
 
 void scripted_upstream::accept_all() {
@@ -228,6 +281,7 @@ void scripted_upstream::accept_all() {
 
 void scripted_upstream::play(std::size_t index, descriptor socket, const script& steps) {
     upstream_connection connection(*this, index, std::move(socket));
+    if (!connection.greet()) return;
     for (const auto& step : steps) {
         if (!step(connection)) break;
     }

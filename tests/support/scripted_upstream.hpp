@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -20,6 +21,7 @@
 
 #include "tests/support/http_reader.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/tls_link.hpp"
 
 namespace tests {
 
@@ -30,6 +32,10 @@ struct seen_connection {
     ending ended = ending::none;         // by the peer
     bool closed_here = false;
     std::string malformed;  // what a strict reader found wrong with a request
+    struct handshake {
+        bool done = false, resumed = false;
+        std::string server_name, alpn, failure;
+    } tls;
 };
 
 class scripted_upstream;
@@ -38,6 +44,7 @@ class scripted_upstream;
 class upstream_connection {
 public:
     upstream_connection(scripted_upstream& owner, std::size_t index, descriptor socket);
+    bool greet();  // the TLS handshake, when there is one to be made
 
     bool read_more();                         // false: the peer ended, or the test is over
     bool read_until_open(const event& gate);  // reads along until the gate opens
@@ -47,13 +54,15 @@ public:
     void wait_until_over() const;
     std::string_view unread() const;  // received and not yet taken by a step
     void take(std::size_t bytes) { taken_ += bytes; }
-    void close(bool with_reset);
+    void close(ending how);
     void half_close();
+    tls_link& tls() const { return *tls_; }
 
 private:
     scripted_upstream& owner_;
     seen_connection& seen_;
     descriptor socket_;
+    std::unique_ptr<tls_link> tls_;  // null = plain
     std::size_t taken_ = 0;
 };
 
@@ -71,7 +80,10 @@ step pause(std::shared_ptr<event> gate);  // until the test opens it; reads mean
 step echo(std::size_t bytes);             // sends back so many bytes as they come
 step stall();                             // reads nothing any more
 step half_close();
-step close_now();
+step close_now();    // over TLS with close_notify
+step cut_now();      // over TLS without
+step late_ticket();  // TLS 1.3: a session ticket, at once
+step new_key();      // TLS 1.3: with the next bytes, and asks for one in return
 step reset_now();
 step serve(answer to);  // request after request, until the peer ends
 std::shared_ptr<event> make_gate();
@@ -81,13 +93,16 @@ answer answer_with(std::string bytes);
 
 class scripted_upstream {
 public:
+    // Over TLS when tls_everywhere says so.
     explicit scripted_upstream(const std::string& host = "127.0.0.1");
+    explicit scripted_upstream(tls_side side, const std::string& host = "127.0.0.1");
     ~scripted_upstream();
     scripted_upstream(const scripted_upstream&) = delete;
     scripted_upstream& operator=(const scripted_upstream&) = delete;
 
     std::uint16_t port() const { return port_; }
     std::string url() const;
+    std::string url(const std::string& name) const;  // with this name in the place of the address
 
     void next(script steps);       // for the next connection that has none yet
     void otherwise(script steps);  // for all others
@@ -110,6 +125,7 @@ private:
     void play(std::size_t index, descriptor socket, const script& steps);
 
     std::string host_;
+    std::optional<tls_side> side_;
     std::uint16_t port_ = 0;
     descriptor listener_;
     event over_;

@@ -47,7 +47,8 @@ int remaining(clock::time_point until) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
 }
 
-// Waits for `events` on the socket: true when they are there, false at the deadline or when `wake` was set.
+}  // namespace
+
 bool wait_for(int fd, short events, clock::time_point until, int wake) {
     std::array<pollfd, 2> polled{{{fd, events, 0}, {wake, POLLIN, 0}}};
     for (;;) {
@@ -57,8 +58,6 @@ bool wait_for(int fd, short events, clock::time_point until, int wake) {
         return polled[0].revents != 0;
     }
 }
-
-}  // namespace
 
 void descriptor::close() {
     if (fd_ >= 0) ::close(fd_);

@@ -32,7 +32,8 @@ private:
 };
 
 // How the other side of a connection ended, as seen here.
-enum class ending : std::uint8_t { none, fin, rst };
+// cut: over TLS, a FIN without close_notify before it.
+enum class ending : std::uint8_t { none, fin, cut, rst };
 
 // A listening socket on `port`; 0 = one that the system chooses, and `port` receives it. Throws when that fails.
 descriptor listen_on(const std::string& host, std::uint16_t& port, int backlog = 512);
@@ -43,6 +44,9 @@ descriptor connect_to(const std::string& host, std::uint16_t port, milliseconds 
 void reset(descriptor& socket);
 // Says FIN, and keeps reading.
 void finish_sending(const descriptor& socket);
+
+// Waits for poll()'s `events`: true when they are there, false at the deadline or when `wake` (an eventfd) was set.
+bool wait_for(int fd, short events, clock::time_point until, int wake);
 
 struct read_outcome {
     std::size_t bytes = 0;

@@ -1,0 +1,31 @@
+// What TLS is done by: the certificate for clients, the trust in upstreams. Made by control from the settings and
+// immutable from then on; all workers share them, which costs each connection an atomic count and a request nothing.
+#pragma once
+
+#include <openssl/types.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "conf/config.hpp"
+#include "proxy/stream.hpp"
+#include "proxy/task.hpp"
+
+namespace proxy {
+
+using tls_context = std::shared_ptr<SSL_CTX>;
+
+// For clients, with the files of [tls]: TLS 1.2 and 1.3, ALPN http/1.1 (RFC 7301: a client that offers only others is
+// refused), sessions resumed by tickets whose keys live as long as the context. Null when no certificate is set; the
+// string says what is wrong.
+std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings& settings);
+// For https:// upstreams: the certificate and the host name are verified unless forward.verify is off.
+std::variant<tls_context, std::string> make_client_tls(const conf::forward_settings& settings);
+
+// The handshake of a stream that secure() was called on. none = done; timed_out; closed; otherwise it failed, and
+// the stream's tls()->problem() says why. The timeout is for all of it.
+task<io_error> shake_hands(stream& on, std::chrono::milliseconds timeout);
+
+}  // namespace proxy
