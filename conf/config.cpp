@@ -81,7 +81,7 @@ public:
         if (!made.identity.plan_header.empty() && made.identity.header.empty())
             complain("identity.plan_header", "needs identity.header, which says whose plan it is");
         if (made.tls.cert.empty() != made.tls.key.empty())
-            complain(made.tls.cert.empty() ? "tls.key" : "tls.cert", "tls.cert and tls.key are needed both");
+            complain(made.tls.key.empty() ? "tls.cert" : "tls.key", "tls.cert and tls.key are needed both");
     }
 
 private:

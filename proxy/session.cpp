@@ -86,7 +86,10 @@ task<bool> session::await_request(bool first) {
     if (parts_.draining) co_return false;
     const auto& limits = rules_->settings.limits;
     idle_ = true;
-    const io_error waited = co_await client_->readable(first ? limits.header_timeout : limits.idle_timeout);
+    io_error waited = io_error::none;
+    do {
+        waited = co_await client_->readable(first ? limits.header_timeout : limits.idle_timeout);
+    } while (waited == io_error::none && client_->tls() != nullptr && client_->quiet_now());  // a new key, no request
     idle_ = false;
     rules_ = parts_.in_force;  // it may have changed meanwhile
     note_arrival();

@@ -44,7 +44,7 @@ io_result stream::try_read(std::span<char> into) noexcept {
     if (tls_) [[unlikely]] {
         const auto got = tls_->read(into);
         const io_error error = note(got.now, read_);
-        if (error == io_error::none && tls_->drained() && !peer_ended_) read_.ready = false;
+        if (error == io_error::none) read_.ready = worth_reading();
         return {got.bytes, error};
     }
     for (;;) {
@@ -84,9 +84,12 @@ io_result stream::try_write(std::span<const iovec> pieces) noexcept {
 io_error stream::try_handshake() noexcept {
     if (!open_) return io_error::closed;
     const io_error did = note(tls_->shake_hands(), read_);
-    if (did == io_error::none) read_.ready = true;  // what was read with the handshake's end is no event any more
+    if (did == io_error::none) read_.ready = worth_reading();
     return did;
 }
+
+// Whether OpenSSL or the socket may have more: what has left the socket is no event any more.
+bool stream::worth_reading() const noexcept { return !tls_->drained() || peer_ended_; }
 
 // What was found has left the socket, so that no event will tell of it any more.
 bool stream::quiet_now_over_tls() noexcept {

@@ -90,6 +90,7 @@ private:
     void finish(waiter& which, io_error result) noexcept;
     void expire(steady_time now) noexcept;
     io_error note(tls_channel::state now, waiter& of) noexcept;
+    bool worth_reading() const noexcept;
     bool quiet_now_over_tls() noexcept;
     void note_crossed() noexcept;
     void end_sending() noexcept;

@@ -1,12 +1,15 @@
 #include "proxy/upstream_pool.hpp"
 
 #include <netdb.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstring>
 
 namespace proxy {
 namespace {
+
+constexpr std::chrono::seconds warning_interval{10};
 
 connect_failure failed_with(int error) { return {.timed_out = error == ETIMEDOUT, .error = error, .problem = {}}; }
 
@@ -121,8 +124,17 @@ task<std::optional<connect_failure>> upstream_pool::greet(stream& connection, co
     if (shaken == io_error::none) co_return std::nullopt;
     const bool late = shaken == io_error::timed_out;
     const std::string why = late ? "it timed out" : connection.tls()->problem();
-    co_return connect_failure{
-        .timed_out = late, .error = 0, .problem = "TLS handshake with " + to.tls_name + ": " + why};
+    connect_failure failure{.timed_out = late, .error = 0, .problem = "TLS handshake with " + to.tls_name + ": " + why};
+    warn(failure.problem);
+    co_return failure;
+}
+
+// For the operator: what is wrong with a certificate concerns every request, tracked or not.
+void upstream_pool::warn(const std::string& problem) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_warning_) return;
+    next_warning_ = now + warning_interval;
+    spdlog::warn("upstream: {}", problem);
 }
 
 void upstream_pool::give_back(std::shared_ptr<stream> used) {

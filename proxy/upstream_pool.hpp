@@ -67,6 +67,7 @@ private:
     };
     task<std::optional<connect_failure>> establish(stream& connection, const upstream_address& to);
     task<std::optional<connect_failure>> greet(stream& connection, const upstream_address& to, steady_time deadline);
+    void warn(const std::string& problem);
     static void on_idle_event(void* pool) noexcept;
 
     reactor& reactor_;
@@ -77,6 +78,7 @@ private:
     std::map<std::pair<std::string, std::uint16_t>, std::shared_ptr<tls_session>> sessions_;  // by name and port
     std::vector<idle_connection> idle_;
     std::size_t turn_ = 0;
+    steady_time next_warning_{};
 };
 
 }  // namespace proxy

@@ -115,6 +115,7 @@ TEST_F(proxy_limits, body_limit_at_its_boundary) {
 
 TEST_F(proxy_limits, connections_over_the_limit_are_503) {
     AIMETER_ONLY();
+    if (tls_everywhere::get() != nullptr) GTEST_SKIP() << "without a handshake, of which there are too many";
     start({.config = "workers = 1\n[limits]\nconnections = 2"});
     raw_client one = connect();
     raw_client two = connect();

@@ -184,13 +184,22 @@ TEST(Errors, ThatOnlyTheWholeShows) {
     EXPECT_EQ(good("listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").listen.size(), 2u);
 }
 
+TEST(Whole, TlsNeedsItsCertificateAndItsKey) {
+    const std::string here = __FILE__;
+    EXPECT_THAT(bad("[tls]\ncert = \"" + here + "\""),
+                ElementsAre("t.toml:2:8: tls.cert: tls.cert and tls.key are needed both"));
+    EXPECT_THAT(bad("[tls]\nkey = \"" + here + "\""),
+                ElementsAre("t.toml:2:7: tls.key: tls.cert and tls.key are needed both"));
+    const auto both = good("[tls]\ncert = \"" + here + "\"\nkey = \"" + here + "\"\n[forward]\nverify = false");
+    EXPECT_EQ(both.tls.cert, here);
+    EXPECT_FALSE(both.forward.verify);
+    EXPECT_THAT(bad("[forward]\nca_file = \"/nowhere/ca.pem\""), ElementsAre(HasSubstr("no such file")));
+}
+
 // ---- features of the contract that this version does not have ------------------------------------------------------
 
 TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
-    const char* texts[] = {"[tls]\ncert = \"a.pem\"",
-                           "[tls]\nkey = \"a.pem\"",
-                           "[forward]\nverify = false",
-                           "[forward]\nhalf_close = true",
+    const char* texts[] = {"[forward]\nhalf_close = true",
                            "\n[[budget]]\nname = \"a\"",
                            "\n[[limit]]\nname = \"a\"",
                            "\n[[alert]]\nname = \"a\"",
@@ -198,15 +207,13 @@ TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
                            "\n[[event]]\nname = \"a\"",
                            "[redis]\nurl = \"rediss://h:1\"",
                            "[redis]\nurl = \"redis+sentinel://h:1,i:2/master\"",
-                           "[redis]\nurl = \"redis+cluster://h:1,i:2\"",
-                           "\nupstream = \"https://example.com\"",
-                           "\nupstream = [\"http://a\", \"https://example.com\"]"};
+                           "[redis]\nurl = \"redis+cluster://h:1,i:2\""};
     for (const char* text : texts)
         EXPECT_THAT(bad(text),
                     ElementsAre(AllOf(testing::StartsWith("t.toml:2:"), HasSubstr("not supported by this version"))))
             << text;
-    EXPECT_THAT(bad("", {flag("tls.cert", "a.pem")}),
-                ElementsAre("command line: tls.cert: not supported by this version"));
+    EXPECT_THAT(bad("", {flag("forward.half_close", "true")}),
+                ElementsAre("command line: forward.half_close: true is not supported by this version"));
 }
 
 TEST(Unsupported, KeysWithoutAValueAreAccepted) {

@@ -146,9 +146,15 @@ TEST(Values, UpstreamAddresses) {
         EXPECT_EQ(std::get<endpoint>(parsed).port, port);
         EXPECT_FALSE(std::get<endpoint>(parsed).tls);
     }
+    for (const auto& [text, port] : {std::pair("https://a", 443), std::pair("https://[::1]:8443/", 8443)}) {
+        const auto parsed = parse_upstream(text);
+        ASSERT_TRUE(std::holds_alternative<endpoint>(parsed)) << text;
+        EXPECT_TRUE(std::get<endpoint>(parsed).tls);
+        EXPECT_EQ(std::get<endpoint>(parsed).port, port);
+    }
     EXPECT_EQ(std::get<endpoint>(parse_upstream("unix:/run/a.sock")).unix_path, "/run/a.sock");
     for (const char* text : {"", "http://", "http://:80", "a", ":3000", "http://a:0", "http://a/path", "http://a?x",
-                             "ftp://a:1", "http://u:p@a:1", "http://a:b:1", "https://a"})
+                             "ftp://a:1", "http://u:p@a:1", "http://a:b:1", "https://a/path", "https://a:0"})
         EXPECT_TRUE(std::holds_alternative<complaint>(parse_upstream(text))) << text;
 }
 
