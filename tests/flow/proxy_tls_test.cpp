@@ -147,6 +147,17 @@ TEST_F(tls_test, a_client_may_change_keys) {
         client.tls().ask_new_key();
         EXPECT_EQ(ask_on(client).body, "ok");
     }
+    constexpr std::size_t pieces = 20, size = 100'000;
+    upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n"), echo(pieces * size)});
+    raw_client echoed = connect_tls(tls_side({.least_version = TLS1_3_VERSION}));
+    echoed.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n");
+    ASSERT_EQ(echoed.read_head().status(), 200);
+    for (std::size_t i = 0; i < pieces; ++i) {
+        const std::string piece = std::string(size - 10, 'x') + "piece " + std::to_string(1000 + i);
+        echoed.tls().ask_new_key();
+        ASSERT_TRUE(echoed.send(piece));
+        ASSERT_EQ(echoed.read_until(piece), piece) << i;
+    }
 }
 
 TEST_F(tls_test, the_admin_listener_serves_tls_as_well) {
