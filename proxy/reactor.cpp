@@ -93,6 +93,7 @@ bool reactor::dispatch() noexcept {
 }
 
 void reactor::run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick) {
+    running_ = true;
     auto next_tick = std::chrono::steady_clock::now() + interval;
     while (running_) {
         wait(next_tick);

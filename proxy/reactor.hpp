@@ -49,7 +49,7 @@ public:
     void post(std::function<void()> what);
     void stop();  // from any thread
 
-    // Serves until stop(), calling `tick` about every `interval`.
+    // Serves until stop() (and may be called again then), calling `tick` about every `interval`.
     void run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick);
 
 private:
@@ -59,7 +59,7 @@ private:
 
     int epoll_;
     int wake_;
-    bool running_ = true;
+    bool running_ = false;
     std::array<epoll_event, 128> events_{};
     std::size_t turn_size_ = 0;          // of events_
     std::vector<event_source*> again_;   // for the next turn
