@@ -54,12 +54,8 @@ std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::s
     if (const auto* problem = std::get_if<std::string>(&identity)) return "identity: " + *problem;
     auto prices = tracking::price_catalogue::load(settings.pricing);
     if (const auto* problem = std::get_if<std::string>(&prices)) return "pricing: " + *problem;
-    auto server_tls = make_server_tls(settings.tls);
-    if (const auto* problem = std::get_if<std::string>(&server_tls)) return *problem;
-    std::variant<tls_context, std::string> client_tls;
-    if (std::any_of(settings.upstream.begin(), settings.upstream.end(), [](const auto& peer) { return peer.tls; }))
-        client_tls = make_client_tls(settings.forward);
-    if (const auto* problem = std::get_if<std::string>(&client_tls)) return *problem;
+    auto tls = make_tls(settings);
+    if (const auto* problem = std::get_if<std::string>(&tls)) return *problem;
     return std::make_shared<const rules>(rules{
         settings, tracking::route_rules(settings.track, settings.features), tracking::cache_rules(settings.cache),
         std::get<tracking::cidr_set>(std::move(trusted)),
@@ -67,7 +63,7 @@ std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::s
         std::get<std::shared_ptr<const tracking::price_catalogue>>(prices), host_header_of(settings.upstream.front()),
         tracking::usage::provider_of_host(settings.upstream.front().host).empty() ? std::string()
                                                                                   : settings.upstream.front().host,
-        std::get<tls_context>(std::move(server_tls)), std::get<tls_context>(std::move(client_tls))});
+        std::get<tls_contexts>(std::move(tls))});
 }
 
 // ---- Building the parts -----------------------------------------------------------------------------------------

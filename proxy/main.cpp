@@ -11,6 +11,7 @@
 #include "demo/service.hpp"
 #include "demo/traffic.hpp"
 #include "proxy/control.hpp"
+#include "proxy/tls.hpp"
 #include "tracking/price_command.hpp"
 #include "tracking/store/reprice.hpp"
 #include "tracking/store/verify.hpp"
@@ -56,6 +57,18 @@ int serve(const serve_flags& flags) {
         return exit_failed;
     }
     return std::get<std::unique_ptr<proxy::control>>(made)->run();
+}
+
+int check(const serve_flags& flags) {
+    const auto loaded = conf::load(flags.file, flags.overrides());
+    if (const auto* settings = std::get_if<conf::settings>(&loaded)) {
+        const auto tls = proxy::make_tls(*settings);  // whether certificate and key fit shows in the files only
+        if (const auto* problem = std::get_if<std::string>(&tls)) {
+            std::cerr << *problem << "\n";
+            return exit_failed;
+        }
+    }
+    return conf::run_check(flags.file, flags.overrides(), std::cout, std::cerr);
 }
 
 int verify(const serve_flags& flags) {
@@ -196,7 +209,7 @@ int main(int argc, char** argv) {
 
     CLI::App* check_command = app.add_subcommand("check", "validate the configuration");
     add_config(*check_command, flags);
-    check_command->callback([&] { result = conf::run_check(flags.file, flags.overrides(), std::cout, std::cerr); });
+    check_command->callback([&] { result = check(flags); });
 
     CLI::App* verify_command = app.add_subcommand("verify", "recount streams against hashes against the journal");
     add_config(*verify_command, flags);

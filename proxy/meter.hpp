@@ -34,8 +34,7 @@ struct rules {
     std::shared_ptr<const tracking::price_catalogue> prices;
     std::string upstream_host;  // Host field of the first peer
     std::string provider_host;  // the first peer, when that is a provider's own API
-    tls_context server_tls;     // for clients; null = plain
-    tls_context client_tls;     // for upstreams; null = none of them is https://
+    tls_contexts tls;
 
     bool trusts(std::string_view peer) const noexcept { return peer.empty() || trusted.contains(peer); }
 };

@@ -3,7 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include <string_view>
+#include <algorithm>
+#include <utility>
 
 namespace proxy {
 namespace {
@@ -77,6 +78,19 @@ std::variant<tls_context, std::string> make_client_tls(const conf::forward_setti
     SSL_CTX_set_session_cache_mode(by, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     remember_sessions(*by);
     return made;
+}
+
+std::variant<tls_contexts, std::string> make_tls(const conf::settings& settings) {
+    tls_contexts all;
+    auto server = make_server_tls(settings.tls);
+    if (auto* problem = std::get_if<std::string>(&server)) return std::move(*problem);
+    all.server = std::get<tls_context>(std::move(server));
+    const auto& peers = settings.upstream;
+    if (std::none_of(peers.begin(), peers.end(), [](const conf::endpoint& peer) { return peer.tls; })) return all;
+    auto client = make_client_tls(settings.forward);
+    if (auto* problem = std::get_if<std::string>(&client)) return std::move(*problem);
+    all.client = std::get<tls_context>(std::move(client));
+    return all;
 }
 
 task<io_error> shake_hands(stream& on, std::chrono::milliseconds timeout) {

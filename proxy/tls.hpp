@@ -24,6 +24,13 @@ std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings&
 // For https:// upstreams: the certificate and the host name are verified unless forward.verify is off.
 std::variant<tls_context, std::string> make_client_tls(const conf::forward_settings& settings);
 
+struct tls_contexts {
+    tls_context server;
+    tls_context client;  // null = no upstream is https://
+};
+// Both, as a configuration asks for them.
+std::variant<tls_contexts, std::string> make_tls(const conf::settings& settings);
+
 // The handshake of a stream that secure() was called on. none = done; timed_out; closed; otherwise it failed, and
 // the stream's tls()->problem() says why. The timeout is for all of it.
 task<io_error> shake_hands(stream& on, std::chrono::milliseconds timeout);

@@ -38,7 +38,7 @@ worker::worker(options with)
              .in_force = own_count(with.by),
              .seen_tokens = with.by->identity->make_memory()} {
     upstream_.use(std::move(with.upstream));
-    upstream_.use(with.by->settings.limits, with.by->client_tls);
+    upstream_.use(with.by->settings.limits, with.by->tls.client);
     parts_.ask_control = [this, ask = std::move(with.ask_control)](admin::request what,
                                                                    std::function<void(admin::response)> done) {
         ask(std::move(what), [this, done = std::move(done)](admin::response answer) {
@@ -80,12 +80,12 @@ void worker::accept(int descriptor, int family, accepted_from from) {
         parts_.open_connections.fetch_sub(1, std::memory_order_relaxed);
         const std::string answer = problem_response(503, "too many connections", {}, false, false);
         const iovec whole = piece_of(answer);
-        if (!parts_.in_force->server_tls) client->try_write({&whole, 1});
+        if (!parts_.in_force->tls.server) client->try_write({&whole, 1});
         client->shutdown_send();
         client->close();
         return;
     }
-    if (SSL_CTX* const by = parts_.in_force->server_tls.get(); by != nullptr)
+    if (SSL_CTX* const by = parts_.in_force->tls.server.get(); by != nullptr)
         client->secure(tls_channel::of_server(*by, descriptor));
     run_session(parts_, std::move(client), std::move(from), sessions_, &worker::session_ended, this);
 }
@@ -107,7 +107,7 @@ void worker::use(std::shared_ptr<const rules> by) {
         parts_.in_force = own_count(by);
         parts_.seen_tokens = by->identity->make_memory();
         routes_.forget_all();
-        upstream_.use(by->settings.limits, by->client_tls);
+        upstream_.use(by->settings.limits, by->tls.client);
     });
 }
 

@@ -142,13 +142,9 @@ TEST_F(tls_test, clients_are_told_when_a_connection_ends_between_requests) {
 
 TEST_F(tls_test, a_client_may_change_keys) {
     start({.config = serving()});
-    raw_client client = connect_tls(tls_side({.least_version = TLS1_3_VERSION}));
-    for (int i = 0; i < 5; ++i) {
-        client.tls().ask_new_key();
-        EXPECT_EQ(ask_on(client).body, "ok");
-    }
     constexpr std::size_t pieces = 20, size = 100'000;
-    upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n"), echo(pieces * size)});
+    upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n"),
+                   echo(pieces * size)});
     raw_client echoed = connect_tls(tls_side({.least_version = TLS1_3_VERSION}));
     echoed.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n");
     ASSERT_EQ(echoed.read_head().status(), 200);
@@ -157,6 +153,12 @@ TEST_F(tls_test, a_client_may_change_keys) {
         echoed.tls().ask_new_key();
         ASSERT_TRUE(echoed.send(piece));
         ASSERT_EQ(echoed.read_until(piece), piece) << i;
+    }
+
+    raw_client client = connect_tls(tls_side({.least_version = TLS1_3_VERSION}));
+    for (int i = 0; i < 5; ++i) {
+        client.tls().ask_new_key();
+        EXPECT_EQ(ask_on(client).body, "ok");
     }
 }
 
@@ -176,6 +178,9 @@ TEST_F(tls_test, a_key_that_does_not_fit_or_has_a_password_is_named_at_the_start
     install(odd);
     EXPECT_THAT([&] { start({.config = serving()}); },
                 ::testing::ThrowsMessage<std::runtime_error>(HasSubstr("tls.key: " + file("key.pem"))));
+    const auto checked = aimeter_process({.upstream = upstream.url(), .config = serving()}).run("check");
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_THAT(checked.err, HasSubstr("tls.key: " + file("key.pem")));
     odd.key =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAg=\n"
         "-----END ENCRYPTED PRIVATE KEY-----\n";
