@@ -211,6 +211,14 @@ std::string mutant(std::string text, std::mt19937& random) {
     return text;
 }
 
+// One canonical head: no control byte, one framing at most.
+void expect_canonical(const http_message& message) {
+    EXPECT_LE(message.count("content-length") + message.count("transfer-encoding"), 1U) << message.raw_head;
+    std::string lines = message.raw_head;
+    for (auto at = lines.find("\r\n"); at != std::string::npos; at = lines.find("\r\n")) lines.erase(at, 2);
+    EXPECT_EQ(lines.find_first_of("\r\n\0\x7f"s), std::string::npos) << message.raw_head;
+}
+
 TEST_F(proxy_framing, whatever_a_mutant_is_the_upstream_gets_one_canonical_form) {
     AIMETER_ONLY();
     start();
@@ -242,11 +250,47 @@ TEST_F(proxy_framing, whatever_a_mutant_is_the_upstream_gets_one_canonical_form)
     }
     for (const auto& request : upstream.requests()) {
         EXPECT_EQ(request.count("host"), 1U) << request.raw_head;
-        EXPECT_LE(request.count("content-length") + request.count("transfer-encoding"), 1U) << request.raw_head;
-        std::string lines = request.raw_head;
-        for (auto at = lines.find("\r\n"); at != std::string::npos; at = lines.find("\r\n")) lines.erase(at, 2);
-        EXPECT_EQ(lines.find_first_of("\r\n\0\x7f"s), std::string::npos) << request.raw_head;
+        expect_canonical(request);
     }
+}
+
+TEST_F(proxy_framing, whatever_a_mutant_answer_is_the_client_gets_one_canonical_form) {
+    AIMETER_ONLY();
+    start();
+    const std::vector<std::string> seeds{
+        "HTTP/1.1 200 OK\r\nServer: a mutant\r\nContent-Length: 5\r\nX: y\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.0 404 Not Found\r\nConnection: close\r\n\r\nno such "
+        "thing",
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"};
+    std::mt19937 random(20261123);
+    int passed = 0;
+    for (int i = 0; i < 1500; ++i) {
+        const std::string sent = mutant(seeds[random() % seeds.size()], random);
+        upstream.otherwise({wait_head(), send(sent), close_now()});
+        raw_client client = connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        const std::string got = client.read_to_end();
+        ASSERT_NE(client.ended(), ending::none) << sent;
+        SCOPED_TRACE(sent + "\n---- became ----\n" + got);
+        std::string_view rest = got;
+        http_message message;
+        do {
+            http_reader reader(http_reader::kind::response);
+            rest.remove_prefix(reader.feed(rest));
+            EXPECT_FALSE(reader.failed()) << reader.failure();
+            message = reader.message();
+            expect_canonical(message);
+        } while (message.status() >= 100 && message.status() < 200 && !rest.empty());
+        EXPECT_EQ(rest, "") << "bytes behind the answer";
+        const bool framed = message.count("content-length") + message.count("transfer-encoding") == 1;
+        EXPECT_TRUE(framed || message.status() == 204 || message.status() == 304) << "ends nowhere";
+        passed += message.complete && message.status() != 502 ? 1 : 0;
+        if (HasFailure()) break;
+    }
+    EXPECT_GT(passed, 200) << "the mutants are too wild to show anything";
+    upstream.otherwise({serve(answer_with(ok_response("ok")))});
+    expect_still_serving();
 }
 
 // ---- answers of the upstream --------------------------------------------------------------------------------------
