@@ -20,7 +20,8 @@ enum slot : std::uint8_t {
     reasoning,
     reasoning_detail,
     bedrock_read,
-    bedrock_write
+    bedrock_write,
+    bedrock_write_1h
 };
 
 constexpr auto keys = std::to_array<wanted>({
@@ -42,6 +43,9 @@ constexpr auto keys = std::to_array<wanted>({
     {"?.usage.outputTokenDetails.reasoningTokens", want::count, reasoning_detail},
     {"?.usage.cacheReadInputTokens", want::count, bedrock_read},
     {"?.usage.cacheWriteInputTokens", want::count, bedrock_write},
+    {"?.usage.cacheDetails[]", want::list_element},
+    {"?.usage.cacheDetails[].ttl", want::list_name},
+    {"?.usage.cacheDetails[].inputTokens", want::list_pick, bedrock_write_1h, "1h"},
 });
 
 bool has_usage(const found_values& found) noexcept {
@@ -56,6 +60,7 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
     facts.output_tokens = first_of(found.count(output), found.count(completion));
     facts.cached_tokens = first_of(read, first_of(found.count(cached), found.count(cached_detail)));
     facts.cache_write_tokens = first_of(written, found.count(written_detail));
+    facts.cache_write_1h_tokens = found.count(bedrock_write_1h);
     facts.reasoning_tokens = first_of(found.count(reasoning), found.count(reasoning_detail));
     if (facts.input_tokens) facts.input_tokens = plus(facts.input_tokens, plus(read, written));
     if (!facts.input_tokens && !facts.output_tokens) facts.input_tokens = found.count(total);
