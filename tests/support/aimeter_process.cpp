@@ -92,8 +92,7 @@ aimeter_process::result aimeter_process::run(const std::string& command, const s
     spawn.args.insert(spawn.args.end(), args.begin(), args.end());
     child_process child(spawn);
     const auto code = child.wait_exit(std::chrono::seconds(60));
-    // The pipes end with the process: what it wrote is complete then.
-    eventually([&, last = std::string()]() mutable { return std::exchange(last, child.out() + child.err()) == last; });
+    child.wait_output_end();
     return {code.value_or(-1), child.out(), child.err()};
 }
 

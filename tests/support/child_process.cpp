@@ -135,7 +135,7 @@ void child_process::capture(const descriptor& from, std::string& to) {
         const auto got = polled[0].revents != 0 ? ::read(from.get(), piece.data(), piece.size()) : 0;
         const std::lock_guard lock(mutex_);
         if (got > 0) to.append(piece.data(), static_cast<std::size_t>(got));
-        if (got <= 0 && &from == &out_pipe_) out_ended_ = true;
+        if (got <= 0) (&from == &out_pipe_ ? out_ended_ : err_ended_) = true;
         changed_.notify_all();
         if (got <= 0) return;
     }
@@ -175,6 +175,11 @@ bool child_process::wait_text(const std::string& in, std::string_view text, mill
     const auto found = [&] { return in.find(text) != std::string::npos; };
     changed_.wait_for(lock, within, [&] { return found() || out_ended_; });
     return found();
+}
+
+bool child_process::wait_output_end(milliseconds within) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, within, [&] { return out_ended_ && err_ended_; });
 }
 
 bool child_process::wait_out(std::string_view text, milliseconds within) const { return wait_text(out_, text, within); }

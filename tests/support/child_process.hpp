@@ -40,6 +40,7 @@ public:
     std::string out() const;
     std::string err() const;
     bool wait_out(std::string_view text, milliseconds within = patience) const;
+    bool wait_output_end(milliseconds within = patience) const;  // it has ended, and out() and err() are complete
     bool wait_err(std::string_view text, milliseconds within = patience) const;
 
 private:
@@ -52,7 +53,7 @@ private:
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     std::string out_, err_;
-    bool out_ended_ = false;
+    bool out_ended_ = false, err_ended_ = false;
     event over_;
     std::thread out_reader_, err_reader_;
 };
