@@ -124,6 +124,7 @@ listener::listener(reactor& in, int descriptor, on_accept accepted)
     : reactor_(in), descriptor_(descriptor), accepted_(std::move(accepted)) {}
 
 listener::~listener() {
+    stop_watching();
     if (open_) ::close(descriptor_);
     reactor_.forget(*this);
 }
@@ -133,6 +134,10 @@ listener::~listener() {
 void listener::start() {
     if (!reactor_.add(descriptor_, *this, EPOLLIN | EPOLLEXCLUSIVE))
         spdlog::error("a listener cannot be watched: {}", std::strerror(errno));
+}
+
+void listener::stop_watching() {
+    if (open_ && !paused_) reactor_.remove(descriptor_);
 }
 
 listener::took listener::take_one() {
@@ -169,6 +174,7 @@ void listener::stop() {
     if (!open_) return;
     for (int i = 0; i < backlog && take_one() == took::one; ++i) {
     }
+    stop_watching();
     open_ = false;
     ::close(descriptor_);
 }

@@ -37,6 +37,7 @@ public:
 private:
     enum class took : std::uint8_t { one, none, failed };
     took take_one();
+    void stop_watching();
 
     reactor& reactor_;
     int descriptor_;

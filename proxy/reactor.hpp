@@ -38,7 +38,8 @@ public:
 
     // `events` as for epoll_ctl. False = the kernel refused.
     bool add(int descriptor, event_source& source, std::uint32_t events) noexcept;
-    // Closing a descriptor removes it, too.
+    // Before a descriptor is closed. Closing alone does not end its registration while another process has a copy: a
+    // child between fork and exec.
     void remove(int descriptor) noexcept;
     // Before `source` ends: nothing that is under way reaches it any more.
     void forget(const event_source& source) noexcept;

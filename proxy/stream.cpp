@@ -33,7 +33,10 @@ stream::stream(reactor& in, stream_list& list, int descriptor, int family)
 }
 
 stream::~stream() {
-    if (open_) ::close(descriptor_);
+    if (open_) {
+        reactor_.remove(descriptor_);
+        ::close(descriptor_);
+    }
     reactor_.forget(*this);
     list_.remove(*this);
 }
@@ -183,6 +186,7 @@ void stream::cancel_write() noexcept { finish(write_, io_error::closed); }
 void stream::close() noexcept {
     if (!open_) return;
     open_ = false;
+    reactor_.remove(descriptor_);
     ::close(descriptor_);
     reactor_.forget(*this);
     const auto keep = shared_from_this();

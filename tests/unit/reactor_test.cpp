@@ -181,6 +181,22 @@ TEST(Reactor, WhatAHandlerClosesIsNotCalledInTheSameTurn) {
     EXPECT_EQ(calls, 1);
 }
 
+// As a child between fork and exec does. The address sanitizer sees what would go wrong.
+TEST(Reactor, AClosedSocketIsNotHeardOfThoughACopyOfItStaysOpen) {
+    for (const bool closed : {true, false}) {
+        reactor events;
+        stream_list streams;
+        connection one(events, streams);
+        const int copy = ::dup(one.here->descriptor());
+        if (closed) one.here->close();
+        one.here.reset();
+        one.write("x");
+        events.post([&] { events.stop(); });
+        serve(events, streams);
+        ::close(copy);
+    }
+}
+
 TEST(Reactor, KnowsAConnectionToBeQuietOrNot) {
     reactor events;
     stream_list streams;
