@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "tests/unit/usage_support.hpp"
@@ -144,7 +145,12 @@ void expect_recorded_first_token(const sample& s) {
 // ---- All of them, in every disguise -----------------------------------------------------------------------------
 
 // Every byte is tried, but of the few long ones, whose work grows with the square.
-std::size_t stride(std::string_view body) { return body.size() < 9000 ? 1 : 7; }
+// AIMETER_LONG_TESTS=1 tries every byte of those too, and of every coded form.
+bool every_byte() {
+    const char* const asked = std::getenv("AIMETER_LONG_TESTS");
+    return asked != nullptr && std::string_view(asked) == "1";
+}
+std::size_t stride(std::string_view body) { return body.size() < 9000 || every_byte() ? 1 : 7; }
 
 void expect_alike_in_pieces(const sample& s) {
     answer_scanner scanner;
@@ -165,7 +171,7 @@ void expect_alike_compressed(const sample& s) {
     for (const auto& [coding, bytes] : in_every_coding(s.body)) {
         ASSERT_EQ(scan(scanner, s.head(coding), {bytes}).facts(), whole) << coding;
         ASSERT_EQ(scan(scanner, s.head(coding), byte_by_byte(bytes)).facts(), whole) << coding;
-        for (std::size_t at = 0; at <= bytes.size(); at += 1 + bytes.size() / 40) {
+        for (std::size_t at = 0; at <= bytes.size(); at += every_byte() ? 1 : 1 + bytes.size() / 40) {
             ASSERT_EQ(scan(scanner, s.head(coding), in_two(bytes, at)).facts(), whole) << coding << " " << at;
         }
     }
@@ -224,7 +230,7 @@ void expect_nothing_wrong_when_cut(const sample& s) {
     }
     for (const auto& [coding, bytes] : std::vector<coded_body>{
              {"gzip", deflated(s.body, 31)}, {"br", brotlied(s.body)}, {"zstd", zstandard(s.body)}}) {
-        for (std::size_t at = 0; at < bytes.size(); at += 1 + bytes.size() / 200) {
+        for (std::size_t at = 0; at < bytes.size(); at += every_byte() ? 1 : 1 + bytes.size() / 200) {
             const std::string_view cut = std::string_view(bytes).substr(0, at);
             ASSERT_EQ(truth.wrong(scan(scanner, s.head(coding), {cut}).found), "") << coding << " cut at " << at;
         }
