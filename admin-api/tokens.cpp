@@ -1,18 +1,15 @@
 // Where the admin tokens come from: the configuration, or a file in data_dir that is made at the first start.
-#include <fcntl.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "admin-api/api.hpp"
+#include "tracking/kept_file.hpp"
 
 namespace admin {
 
@@ -33,30 +30,6 @@ std::string random_token() {
         token += hex[byte & 15];
     }
     return token;
-}
-
-bool write_all(int file, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(file, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return false;
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return ::fsync(file) == 0;
-}
-
-// Written apart and renamed, so that a crash leaves a whole token or none. data_dir is locked: nobody else does this.
-std::string create(const std::string& path, const std::string& token) {
-    const std::string temporary = path + ".new";
-    ::unlink(temporary.c_str());
-    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) return temporary + ": " + reason();
-    const bool written = write_all(file, token + '\n');
-    const std::string why = written ? "" : reason();
-    ::close(file);
-    if (!written) return temporary + ": " + why;
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) return path + ": " + reason();
-    return {};
 }
 
 std::string trimmed(const std::string& text) {
@@ -91,7 +64,7 @@ tokens_or_error load_tokens(const conf::settings& settings) {
     if (failed) return {{}, settings.data_dir + ": " + failed.message()};
     const std::string token = random_token();
     if (token.empty()) return {{}, "the system gave no random bytes for an admin token"};
-    if (auto error = create(path, token); !error.empty()) return {{}, error};
+    if (auto error = tracking::write_kept_file(path, token + '\n'); !error.empty()) return {{}, error};
     return {{token}, {}};
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/control.hpp"
 
 #include <fcntl.h>
+#include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "proxy/kept_file.hpp"
+#include "tracking/kept_file.hpp"
 
 namespace proxy {
 namespace {
@@ -29,6 +30,19 @@ constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr auto resolve_interval = 30s;
 constexpr auto reach_deadline = 1s;
 constexpr auto final_flush = 5s;  // how long the last records may take to Redis; the journal keeps what is left
+
+// 32 random bytes in `path`, made once: API keys stay the same users over restarts. The result is an error, or empty.
+std::string kept_secret(const std::string& path, std::string& into) {
+    constexpr std::size_t bytes = 32;
+    if (const auto kept = tracking::read_kept_file(path, 2 * bytes); kept && kept->size() >= bytes) {
+        into = kept->substr(0, bytes);
+        return {};
+    }
+    into.resize(bytes);
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(into.data()), static_cast<int>(into.size())) != 1)
+        return "no random bytes to be had";
+    return tracking::write_kept_file(path, into);
+}
 
 void log_if_thrown(std::exception_ptr thrown) {
     if (!thrown) return;

@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-#include "proxy/kept_file.hpp"
+#include "tracking/kept_file.hpp"
 #include "tracking/request/head_view.hpp"
 #include "tracking/request/label.hpp"
 
@@ -150,7 +150,7 @@ std::string jwks_refresher::take(const std::string& body) {
 
 // The file is a key set itself, with the URL beside the keys: those of another issuer prove nothing.
 void jwks_refresher::read_kept() {
-    const auto text = read_kept_file(kept_file_, kept_bytes_max);
+    const auto text = tracking::read_kept_file(kept_file_, kept_bytes_max);
     if (!text) return;
     const json document = json::parse(*text, nullptr, false);
     if (!document.is_object() || document.value("url", json()) != url_) return;
@@ -160,7 +160,7 @@ void jwks_refresher::read_kept() {
 
 void jwks_refresher::keep() const {
     const json document{{"url", url_}, {"keys", json::parse(keys_text_, nullptr, false)}};
-    const std::string problem = write_kept_file(kept_file_, text_of(document));
+    const std::string problem = tracking::write_kept_file(kept_file_, text_of(document));
     if (!problem.empty()) spdlog::warn("identity: the keys do not outlive a restart: {}", problem);
 }
 

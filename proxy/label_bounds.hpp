@@ -17,6 +17,12 @@ public:
     // A request under way: what it is called so far may still change, and takes no place.
     void fold_so_far(tracking::record& record) noexcept { fold(record, &tracking::store::label_bound::has_room_for); }
     void fold(tracking::record& record) noexcept { fold(record, &tracking::store::label_bound::admit); }
+    // The names as they were before, to be asked for anew.
+    static void unfold(tracking::record& record) noexcept {
+        unfold(record.feature, record.raw_feature);
+        unfold(record.ai_model, record.raw_model);
+        unfold(record.provider, record.raw_provider);
+    }
 
 private:
     using question = bool (tracking::store::label_bound::*)(std::int64_t, std::string_view) noexcept;
@@ -30,11 +36,14 @@ private:
     }
 
     static void fold(bool stays, std::string& label, std::string& raw) noexcept {
-        if (label == "other") return;
-        raw.clear();
-        if (stays) return;
+        if (stays || label == "other") return;
         raw.swap(label);
         label = "other";
+    }
+    static void unfold(std::string& label, std::string& raw) noexcept {
+        if (raw.empty()) return;
+        label.swap(raw);
+        raw.clear();
     }
 
     const tracking::store::calendar& when_;

@@ -369,10 +369,7 @@ void meter::take_cost(const exchange_end& how) {
 void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal, label_bounds& labels) {
     if (answered_) answer_.finish();
     const auto& facts = answer_.facts();
-    if (!record_.raw_feature.empty()) {  // a place for it is asked for anew
-        record_.feature.swap(record_.raw_feature);
-        record_.raw_feature.clear();
-    }
+    label_bounds::unfold(record_);
     take_names();
     request_.rest();
     take_outcome(how, facts);

@@ -41,8 +41,8 @@ worker::worker(options with)
     upstream_.use(with.by->settings.limits, with.by->tls.client);
     parts_.ask_control = [this, ask = std::move(with.ask_control)](admin::request what,
                                                                    std::function<void(admin::response)> done) {
-        ask(std::move(what), [this, done = std::move(done)](admin::response answer) {
-            reactor_.post([done, answer = std::move(answer)] { done(answer); });
+        ask(std::move(what), [this, done = std::move(done)](admin::response answer) mutable {
+            reactor_.post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
         });
     };
     for (const auto& [descriptor, role] : with.listeners) {

@@ -3,9 +3,9 @@
 // the price catalogue (gemini-2.0-flash: 0.10 / 0.40 / cached 0.025 USD per million tokens; gpt-4o-mini: 0.15 / 0.60;
 // claude-haiku-4-5: 1 / 5).
 #include <gmock/gmock.h>
-#include <zlib.h>
 
 #include "tests/support/record_test.hpp"
+#include "tests/unit/codings.hpp"
 
 namespace tests {
 namespace {
@@ -13,20 +13,6 @@ namespace {
 using ::testing::AnyOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-
-std::string gzipped(const std::string& text) {
-    z_stream stream{};
-    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-    std::string out(deflateBound(&stream, text.size()) + 32, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-    stream.avail_in = static_cast<uInt>(text.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    deflate(&stream, Z_FINISH);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
-}
 
 class proxy_record : public record_test {};
 
@@ -159,7 +145,7 @@ TEST_F(proxy_record, anthropic_stream) {
 }
 
 TEST_F(proxy_record, gzip_answer_is_passed_on_untouched_and_read) {
-    const std::string packed = gzipped(gemini_body);
+    const std::string packed = usage_test::deflated(gemini_body, 31);
     const auto record = record_of(json_answer("Content-Encoding: gzip\r\n", 200, packed));
     EXPECT_EQ(last_answer.body, packed);
     EXPECT_EQ(last_answer.field("content-encoding"), "gzip");

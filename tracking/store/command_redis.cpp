@@ -39,6 +39,17 @@ net::awaitable<bool> stopped(embedded_redis& which) {
 
 }  // namespace
 
+bool run_command(const std::function<bool()>& what, std::string& error) {
+    try {
+        return what();
+    } catch (const command_problem& problem) {
+        error = problem.what;
+    } catch (const std::exception& problem) {
+        error = problem.what();
+    }
+    return false;
+}
+
 command_redis::~command_redis() {
     try {
         if (redis_) redis_->close();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ namespace tracking::store {
 struct command_problem {
     std::string what;
 };
+
+// Runs what a command does; false when it says so, or when it ends in a problem, which is then told in `error`.
+bool run_command(const std::function<bool()>& what, std::string& error);
 
 class command_redis {
 public:

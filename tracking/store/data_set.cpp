@@ -7,6 +7,8 @@
 #include <optional>
 #include <random>
 
+#include "tracking/kept_file.hpp"
+
 namespace tracking::store {
 
 namespace {
@@ -111,13 +113,7 @@ std::string last_data_set(const std::string& file) {
 }
 
 void keep_data_set(const std::string& file, const std::string& id) {
-    const std::string fresh = file + ".new";
-    {
-        std::ofstream out(fresh, std::ios::trunc);
-        out << id << '\n';
-        if (!out.flush()) return;
-    }
-    std::rename(fresh.c_str(), file.c_str());
+    write_kept_file(file, id + '\n');  // what cannot be kept is asked of Redis again
 }
 
 }  // namespace tracking::store

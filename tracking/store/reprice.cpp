@@ -243,15 +243,12 @@ std::variant<day_range, std::string> read_days(const std::string& from, const st
 }
 
 bool reprice(const conf::settings& settings, const day_range& days, bool apply, std::ostream& out, std::string& error) {
-    try {
-        repricing(settings, out).run(days, apply);
-        return true;
-    } catch (const command_problem& what) {
-        error = what.what;
-    } catch (const std::exception& what) {
-        error = what.what();
-    }
-    return false;
+    return run_command(
+        [&] {
+            repricing(settings, out).run(days, apply);
+            return true;
+        },
+        error);
 }
 
 }  // namespace tracking::store

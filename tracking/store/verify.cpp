@@ -288,14 +288,7 @@ bool verification::run() {
 }  // namespace
 
 bool verify(const conf::settings& settings, std::ostream& out, std::string& error) {
-    try {
-        return verification(settings, out).run();
-    } catch (const command_problem& what) {
-        error = what.what;
-    } catch (const std::exception& what) {
-        error = what.what();
-    }
-    return false;
+    return run_command([&] { return verification(settings, out).run(); }, error);
 }
 
 }  // namespace tracking::store

@@ -1,7 +1,6 @@
-#include "proxy/kept_file.hpp"
+#include "tracking/kept_file.hpp"
 
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,10 +8,8 @@
 #include <fstream>
 #include <system_error>
 
-namespace proxy {
+namespace tracking {
 namespace {
-
-constexpr std::size_t secret_bytes = 32;
 
 bool write_whole(int file, std::string_view text) {
     while (!text.empty()) {
@@ -52,15 +49,4 @@ std::string write_kept_file(const std::string& path, std::string_view text) {
     return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::string() : failure(path);
 }
 
-std::string kept_secret(const std::string& path, std::string& into) {
-    if (const auto kept = read_kept_file(path, 2 * secret_bytes); kept && kept->size() >= secret_bytes) {
-        into = kept->substr(0, secret_bytes);
-        return {};
-    }
-    into.resize(secret_bytes);
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(into.data()), static_cast<int>(into.size())) != 1)
-        return "no random bytes to be had";
-    return write_kept_file(path, into);
-}
-
-}  // namespace proxy
+}  // namespace tracking

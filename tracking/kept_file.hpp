@@ -1,4 +1,4 @@
-// Small files in data_dir that outlive the process. Used by control, at start and seldom afterwards: they block.
+// Small files in data_dir that outlive the process. For the control thread, at start and seldom afterwards: they block.
 // data_dir is locked by this process, so that nobody else writes there.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace proxy {
+namespace tracking {
 
 // The whole file; nullopt when there is none, when it cannot be read, or when it has more than `bytes_max`.
 std::optional<std::string> read_kept_file(const std::string& path, std::size_t bytes_max);
@@ -16,7 +16,4 @@ std::optional<std::string> read_kept_file(const std::string& path, std::size_t b
 // error, or empty.
 std::string write_kept_file(const std::string& path, std::string_view text);
 
-// 32 random bytes in `path`, made once: API keys stay the same users over restarts. The result is an error, or empty.
-std::string kept_secret(const std::string& path, std::string& into);
-
-}  // namespace proxy
+}  // namespace tracking
