@@ -99,7 +99,7 @@ void body_reader::extension_byte(char c) noexcept {
 
 // Fields that would change framing, routing or trust are no trailers (RFC 9110, 6.5.1); they are dropped.
 bool body_reader::may_be_trailer(std::string_view name) const noexcept {
-    if (identify_field(name) != field_id::other || is_disguised(name)) return false;
+    if (identify_field(name) != field_id::other) return false;
     if (stranger_ != nullptr && stranger_->is_identity_header(name)) return false;
     constexpr std::array<std::string_view, 9> forbidden = {"authorization",    "cookie",        "set-cookie",
                                                            "content-range",    "cache-control", "range",

@@ -27,12 +27,17 @@ exchange::exchange(worker_parts& parts, std::shared_ptr<const rules> by, const c
     : parts_(parts),
       rules_(std::move(by)),
       request_(request),
+      heads_(parts.heads.take()),
       to_head_(request.head.method == "HEAD"),
       idempotent_(is_idempotent(request.head.method)),
       client_keeps_alive_(wants_keep_alive(request.head)),
       client_minor_(request.head.minor_version),
       upgrade_wanted_(!wanted_upgrade(request.head).empty()),
-      answer_in_(parts.buffers) {}
+      out_(heads_->out),
+      answer_in_(parts.buffers),
+      answer_(heads_->answer) {
+    out_.clear();
+}
 
 // ---- The way of one request -------------------------------------------------------------------------------------
 
@@ -54,7 +59,7 @@ task<bool> exchange::run() {
 // Attributes the request, takes apart what has arrived of its body and makes the head that goes upstream. Everything
 // that needs the received head happens here: its bytes may move once more arrive.
 bool exchange::begin() {
-    const bool trusted = rules_->trusts(request_.peer);
+    const bool trusted = request_.peer_trusted;
     if (request_.way != nullptr) {
         meter_ = parts_.meters.take();
         meter_->begin(*rules_,
@@ -163,7 +168,7 @@ task<> exchange::finish() {
     settle_upstream();
     if (meter_) {
         meter_->end(how_it_ended(), now(), parts_.journal, parts_.labels);
-        parts_.meters.give(std::move(meter_));
+        meter_.reset();
     }
     if (client_gone_ || (answer_started_ && !answer_complete_)) {
         client_stays_ = false;

@@ -24,6 +24,7 @@ struct client_request {
     const request_head& head;
     body_framing body;
     std::string_view peer;
+    bool peer_trusted;
     std::string_view request_id;
     steady_time arrived;
     std::int64_t arrived_ms;
@@ -87,7 +88,8 @@ private:
     worker_parts& parts_;
     const std::shared_ptr<const rules> rules_;
     client_request request_;
-    std::unique_ptr<meter> meter_;  // null = not tracked
+    object_pool<meter>::lent meter_;  // null = not tracked
+    object_pool<exchange_heads>::lent heads_;
 
     // Copied from the head, whose views end when more bytes arrive.
     const bool to_head_;
@@ -99,14 +101,14 @@ private:
     std::shared_ptr<stream> upstream_;
     bool reused_ = false;
     bool wrote_any_ = false;
-    std::string out_;                 // a head on its way
+    std::string& out_;                // a head on its way
     std::string_view first_payload_;  // body bytes that came with the head
     std::size_t first_consumed_ = 0;
     body_reader request_body_;
     bool body_whole_ = false;  // the body came with the head, so that it can be sent again
 
     buffer answer_in_;
-    response_head answer_;
+    response_head& answer_;
     response_parser answer_parser_;
     body_reader answer_body_;
     body_kind answer_framing_ = body_kind::none;  // as sent to the client

@@ -19,6 +19,41 @@ void write_number(std::string& out, std::string_view name, std::uint64_t number)
     write_field(out, name, {digits, static_cast<std::size_t>(end - digits)});
 }
 
+// The fields that go on as they came. Lines that stand next to each other in the received head, and are written the way
+// in which we write them ourselves, are copied together.
+class kept_lines {
+public:
+    explicit kept_lines(std::string& out) noexcept : out_(out) {}
+    void keep(const tracking::header_field& field) {
+        if (!is_canonical(field)) {
+            flush();
+            return write_field(out_, field.name, field.value);
+        }
+        if (field.name.data() != end_) {
+            flush();
+            begin_ = field.name.data();
+        }
+        end_ = field.value.data() + field.value.size() + 2;
+    }
+    // Before anything else is written.
+    void flush() {
+        out_.append(begin_, end_);
+        begin_ = end_ = nullptr;
+    }
+
+private:
+    // "Name: value", and the line's end right behind: in a head that was parsed, a CR is followed by its LF.
+    static bool is_canonical(const tracking::header_field& field) noexcept {
+        const char* const colon = field.name.data() + field.name.size();
+        return !field.value.empty() && field.value.data() == colon + 2 && colon[1] == ' ' &&
+               field.value.data()[field.value.size()] == '\r';
+    }
+
+    std::string& out_;
+    const char* begin_ = nullptr;
+    const char* end_ = nullptr;
+};
+
 bool is_hop_by_hop(field_id id) noexcept {
     switch (id) {
         case field_id::connection:
@@ -54,8 +89,10 @@ private:
 // Writes the body's framing where the received head had its own, so that the order of fields stays.
 class framing_fields {
 public:
-    framing_fields(std::string& out, const body_framing& body) noexcept : out_(out), body_(body) {}
+    framing_fields(std::string& out, kept_lines& kept, const body_framing& body) noexcept
+        : out_(out), kept_(kept), body_(body) {}
     void write_once(std::string_view length_name, std::string_view coding_name) {
+        kept_.flush();
         if (written_) return;
         written_ = true;
         if (body_.kind == body_kind::length) write_number(out_, length_name, body_.length);
@@ -64,6 +101,7 @@ public:
 
 private:
     std::string& out_;
+    kept_lines& kept_;
     const body_framing& body_;
     bool written_ = false;
 };
@@ -144,7 +182,8 @@ void write_request_head(std::string& out, const request_head& head, const body_f
                         const request_origin& origin) {
     write_request_line(out, head);
     const named_fields named(head, origin.identity);
-    framing_fields framing(out, body);
+    kept_lines kept(out);
+    framing_fields framing(out, kept, body);
     const bool has_host = head.has(field_id::host);
     if (!has_host) write_field(out, "Host", host_to_send(head, origin));
     const std::string_view request_id = usable_request_id(head);
@@ -152,6 +191,7 @@ void write_request_head(std::string& out, const request_head& head, const body_f
         const auto& field = head.fields[i];
         switch (head.ids[i]) {
             case field_id::host:
+                kept.flush();
                 write_field(out, field.name, host_to_send(head, origin));
                 continue;
             case field_id::content_length:
@@ -160,6 +200,7 @@ void write_request_head(std::string& out, const request_head& head, const body_f
             case field_id::transfer_encoding:
                 framing.write_once("Content-Length", field.name);
                 continue;
+            case field_id::disguised:
             case field_id::x_forwarded_for:
                 continue;
             case field_id::x_forwarded_host:
@@ -174,6 +215,7 @@ void write_request_head(std::string& out, const request_head& head, const body_f
                 break;
             case field_id::max_forwards:
                 if (const auto hops = parse_length(field.value); hops.value_or(0) > 0 && head.method == "OPTIONS") {
+                    kept.flush();
                     write_number(out, field.name, *hops - 1);
                     continue;
                 }
@@ -181,10 +223,10 @@ void write_request_head(std::string& out, const request_head& head, const body_f
             default:
                 if (is_hop_by_hop(head.ids[i])) continue;
         }
-        if (named.has(i) || is_disguised(field.name)) continue;
+        if (named.has(i)) continue;
         if (!origin.peer_trusted && origin.identity != nullptr && origin.identity->is_identity_header(field.name))
             continue;
-        write_field(out, field.name, field.value);
+        kept.keep(field);
     }
     framing.write_once("Content-Length", "Transfer-Encoding");
     write_forwarded(out, head, origin);
@@ -214,14 +256,15 @@ void write_response_head(std::string& out, const response_head& head, const resp
                            ' '};
     out.append("HTTP/1.1 ").append(status, sizeof status).append(head.reason).append("\r\n");
     const named_fields named(head);
-    framing_fields framing(out, form.body);
+    kept_lines kept(out);
+    framing_fields framing(out, kept, form.body);
     // The length that a HEAD or a 304 answer states is that of a body which is not sent (RFC 9110, 8.6).
     const bool states_length = form.to_head || head.status == 304;
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
         const auto& field = head.fields[i];
         if (head.ids[i] == field_id::content_length) {
             if (states_length) {
-                write_field(out, field.name, field.value);
+                kept.keep(field);
             } else {
                 framing.write_once(field.name, "Transfer-Encoding");
             }
@@ -233,7 +276,7 @@ void write_response_head(std::string& out, const response_head& head, const resp
         }
         if (is_hop_by_hop(head.ids[i]) || named.has(i)) continue;
         if (form.strip_facts && is_fact_header(field.name)) continue;
-        write_field(out, field.name, field.value);
+        kept.keep(field);
     }
     framing.write_once("Content-Length", "Transfer-Encoding");
     if ((head.status == 101 || head.status == 426) && head.has(field_id::upgrade)) {

@@ -7,8 +7,6 @@
 namespace proxy {
 namespace {
 
-using tracking::equals_ignoring_case;
-
 // RFC 9110, 5.6.2: tchar.
 constexpr std::array<bool, 256> make_token_table() {
     std::array<bool, 256> table{};
@@ -23,13 +21,33 @@ constexpr std::array<bool, 256> token_table = make_token_table();
 
 bool is_token_char(char c) noexcept { return token_table[static_cast<unsigned char>(c)]; }
 
+bool is_control(char c) noexcept {
+    const auto u = static_cast<unsigned char>(c);
+    return (u < 0x20 && u != '\t') || u == 0x7f;
+}
+
+std::uint64_t eight_bytes(const char* at) noexcept {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, at, sizeof bytes);
+    return bytes;
+}
+
+// Whether one of eight bytes is below 0x20 or 0x7f, HTAB included; each test borrows into the top bit of its byte.
+bool may_hold_control(std::uint64_t bytes) noexcept {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    const std::uint64_t deleted = bytes ^ (each * 0x7f);
+    const std::uint64_t below = (bytes - each * 0x20) & ~bytes;
+    return ((below | ((deleted - each) & ~deleted)) & (each * 0x80)) != 0;
+}
+
 // Field values and reason phrases: visible characters, obs-text, SP and HTAB (RFC 9110, 5.5).
 bool is_text(std::string_view text) noexcept {
-    for (const char c : text) {
-        const auto u = static_cast<unsigned char>(c);
-        if ((u < 0x20 && u != '\t') || u == 0x7f) return false;
+    while (text.size() >= 8) {
+        if (may_hold_control(eight_bytes(text.data())) && std::any_of(text.begin(), text.begin() + 8, is_control))
+            return false;
+        text.remove_prefix(8);
     }
-    return true;
+    return std::none_of(text.begin(), text.end(), is_control);
 }
 
 // A request target holds visible ASCII; a fragment never reaches a server (RFC 9112, 3.2).
@@ -56,50 +74,75 @@ int minor_of(std::string_view version) noexcept {
     return version[7] == '0' ? 0 : 1;  // a higher minor version is spoken to as 1.1 (RFC 9110, 2.5)
 }
 
+// Whether a token is this word, of lower-case letters, digits and dashes, in any case. No other character of a token
+// becomes one of those by the bit that tells the cases apart.
+template <std::size_t N>
+bool is_word(std::string_view token, const char (&word)[N]) noexcept {
+    constexpr std::size_t length = N - 1;
+    constexpr std::uint64_t lower = 0x2020202020202020;
+    if (token.size() != length) return false;
+    if constexpr (length >= 8) {
+        const auto same = [&](std::size_t at) {
+            return (eight_bytes(token.data() + at) | lower) == eight_bytes(word + at);
+        };
+        for (std::size_t at = 0; at + 8 <= length; at += 8)
+            if (!same(at)) return false;
+        return same(length - 8);
+    } else {
+        for (std::size_t at = 0; at < length; ++at)
+            if ((token[at] | 0x20) != word[at]) return false;
+        return true;
+    }
+}
+
+// By name alone, in any case.
+field_id identify_plain(std::string_view name) noexcept {
+    switch (name.size()) {
+        case 2:
+            return is_word(name, "te") ? field_id::te : field_id::other;
+        case 4:
+            return is_word(name, "host") ? field_id::host : field_id::other;
+        case 6:
+            return is_word(name, "expect") ? field_id::expect : field_id::other;
+        case 7:
+            return is_word(name, "upgrade")   ? field_id::upgrade
+                   : is_word(name, "trailer") ? field_id::trailer
+                                              : field_id::other;
+        case 10:
+            return is_word(name, "connection")   ? field_id::connection
+                   : is_word(name, "keep-alive") ? field_id::keep_alive
+                                                 : field_id::other;
+        case 12:
+            return is_word(name, "content-type")   ? field_id::content_type
+                   : is_word(name, "max-forwards") ? field_id::max_forwards
+                   : is_word(name, "x-request-id") ? field_id::x_request_id
+                                                   : field_id::other;
+        case 14:
+            return is_word(name, "content-length")   ? field_id::content_length
+                   : is_word(name, "http2-settings") ? field_id::http2_settings
+                                                     : field_id::other;
+        case 15:
+            return is_word(name, "x-forwarded-for") ? field_id::x_forwarded_for : field_id::other;
+        case 16:
+            return is_word(name, "content-encoding")   ? field_id::content_encoding
+                   : is_word(name, "x-forwarded-host") ? field_id::x_forwarded_host
+                   : is_word(name, "proxy-connection") ? field_id::proxy_connection
+                                                       : field_id::other;
+        case 17:
+            return is_word(name, "transfer-encoding")   ? field_id::transfer_encoding
+                   : is_word(name, "x-forwarded-proto") ? field_id::x_forwarded_proto
+                                                        : field_id::other;
+        default:
+            return field_id::other;
+    }
+}
+
 }  // namespace
 
 bool is_token(std::string_view text) noexcept {
     for (const char c : text)
         if (!is_token_char(c)) return false;
     return !text.empty();
-}
-
-field_id identify_field(std::string_view name) noexcept {
-    const auto is = [name](std::string_view other) { return equals_ignoring_case(name, other); };
-    switch (name.size()) {
-        case 2:
-            return is("te") ? field_id::te : field_id::other;
-        case 4:
-            return is("host") ? field_id::host : field_id::other;
-        case 6:
-            return is("expect") ? field_id::expect : field_id::other;
-        case 7:
-            return is("upgrade") ? field_id::upgrade : is("trailer") ? field_id::trailer : field_id::other;
-        case 10:
-            return is("connection") ? field_id::connection : is("keep-alive") ? field_id::keep_alive : field_id::other;
-        case 12:
-            return is("content-type")   ? field_id::content_type
-                   : is("max-forwards") ? field_id::max_forwards
-                   : is("x-request-id") ? field_id::x_request_id
-                                        : field_id::other;
-        case 14:
-            return is("content-length")   ? field_id::content_length
-                   : is("http2-settings") ? field_id::http2_settings
-                                          : field_id::other;
-        case 15:
-            return is("x-forwarded-for") ? field_id::x_forwarded_for : field_id::other;
-        case 16:
-            return is("content-encoding")   ? field_id::content_encoding
-                   : is("x-forwarded-host") ? field_id::x_forwarded_host
-                   : is("proxy-connection") ? field_id::proxy_connection
-                                            : field_id::other;
-        case 17:
-            return is("transfer-encoding")   ? field_id::transfer_encoding
-                   : is("x-forwarded-proto") ? field_id::x_forwarded_proto
-                                             : field_id::other;
-        default:
-            return field_id::other;
-    }
 }
 
 bool is_vouched_for(field_id id) noexcept {
@@ -117,11 +160,13 @@ bool is_vouched_for(field_id id) noexcept {
     }
 }
 
-bool is_disguised(std::string_view name) noexcept {
-    std::array<char, 32> plain;  // longer than any name that is vouched for
-    if (name.size() > plain.size() || name.find('_') == std::string_view::npos) return false;
-    std::replace_copy(name.begin(), name.end(), plain.begin(), '_', '-');
-    return is_vouched_for(identify_field({plain.data(), name.size()}));
+field_id identify_field(std::string_view name) noexcept {
+    const field_id plain = identify_plain(name);
+    constexpr std::size_t longest = 17;  // of the names that are vouched for
+    if (plain != field_id::other || name.size() > longest || name.find('_') == std::string_view::npos) return plain;
+    std::array<char, longest> dashed;
+    std::replace_copy(name.begin(), name.end(), dashed.begin(), '_', '-');
+    return is_vouched_for(identify_plain({dashed.data(), name.size()})) ? field_id::disguised : field_id::other;
 }
 
 std::size_t message_head::find(field_id id, std::size_t from) const noexcept {
@@ -236,7 +281,6 @@ head_status head_parser<Head>::feed(std::string_view received, Head& into, const
         }
         if (end == position_ || received[end - 1] != '\r') return refuse("a line ends in LF alone");
         const std::string_view line = received.substr(position_, end - 1 - position_);
-        if (line.find('\r') != std::string_view::npos) return refuse("a line holds a bare CR");
         position_ = scanned_ = end + 1;
         if (line.empty() && have_start_line_) return head_status::complete;
         if (line.empty()) {

@@ -19,6 +19,7 @@ enum class field_id : std::uint8_t {
     content_encoding,
     content_length,
     content_type,
+    disguised,  // "X_Forwarded_For": an interface like CGI cannot tell it from one we vouch for (RFC 3875, 4.1.18)
     expect,
     host,
     http2_settings,
@@ -34,12 +35,9 @@ enum class field_id : std::uint8_t {
     x_forwarded_proto,
     x_request_id,
 };
-field_id identify_field(std::string_view name) noexcept;
+field_id identify_field(std::string_view name) noexcept;  // of a token, in any case
 // The fields that the upstream must be able to trust: framing, Host, X-Forwarded-*, X-Request-Id.
 bool is_vouched_for(field_id id) noexcept;
-// "X_Forwarded_For": a name that an interface like CGI cannot tell from one that the proxy vouches for (RFC
-// 3875, 4.1.18).
-bool is_disguised(std::string_view name) noexcept;
 
 struct message_head {
     std::vector<tracking::header_field> fields;

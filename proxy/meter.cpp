@@ -17,6 +17,7 @@ constexpr std::size_t message_bytes = 300;
 
 // A text from outside, fit for a label or a message: bounded, without control characters, cut between characters.
 void assign_clean(std::string& to, std::string_view from, std::size_t most) {
+    if (to == from) return;  // it was said before the request went out, and is said again
     if (from.size() > most) {
         std::size_t end = most;
         while (end > 0 && (static_cast<unsigned char>(from[end]) & 0xc0) == 0x80) --end;

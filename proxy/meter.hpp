@@ -36,7 +36,10 @@ struct rules {
     std::string provider_host;  // the first peer, when that is a provider's own API
     tls_contexts tls;
 
-    bool trusts(std::string_view peer) const noexcept { return peer.empty() || trusted.contains(peer); }
+    // No address: the peer came by a unix socket.
+    bool trusts(const std::optional<tracking::cidr_set::address>& peer) const noexcept {
+        return !peer || trusted.contains(*peer);
+    }
 };
 
 // How an exchange ended, for the record.

@@ -29,6 +29,7 @@ session::session(worker_parts& parts, std::shared_ptr<stream> client, accepted_f
     : parts_(parts),
       client_(std::move(client)),
       peer_(std::move(from.peer)),
+      peer_address_(tracking::cidr_set::parse_peer(peer_)),
       role_(from.role),
       received_(parts.buffers) {}
 
@@ -176,6 +177,7 @@ task<bool> session::serve() {
                   .head = head_,
                   .body = verdict.body,
                   .peer = peer_,
+                  .peer_trusted = rules_->trusts(peer_address_),
                   .request_id = request_id(),
                   .arrived = arrived_,
                   .arrived_ms = arrived_ms_,

@@ -46,6 +46,7 @@ private:
     worker_parts& parts_;
     std::shared_ptr<stream> client_;
     std::string peer_;
+    std::optional<tracking::cidr_set::address> peer_address_;  // none for a unix socket
     listener_role role_;
     buffer received_;
     request_head head_;

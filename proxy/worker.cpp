@@ -29,6 +29,7 @@ worker::worker(options with)
              .buffers = buffers_,
              .upstream = upstream_,
              .meters = meters_,
+             .heads = heads_,
              .routes = routes_,
              .journal = with.journal,
              .clock = with.clock,

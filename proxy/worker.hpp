@@ -56,7 +56,8 @@ private:
     reactor reactor_;
     stream_list streams_;
     buffer_pool buffers_;
-    meter_pool meters_;
+    object_pool<meter> meters_;
+    object_pool<exchange_heads> heads_;
     route_memory routes_;
     upstream_pool upstream_;
     worker_parts parts_;

@@ -11,34 +11,24 @@
 #include "admin-api/api.hpp"
 #include "proxy/buffer.hpp"
 #include "proxy/meter.hpp"
+#include "proxy/object_pool.hpp"
 #include "proxy/stream.hpp"
 #include "proxy/upstream_pool.hpp"
 
 namespace proxy {
 
-// Meters are large (scanners, decoders), so that only requests under way hold one.
-class meter_pool {
-public:
-    std::unique_ptr<meter> take() {
-        if (free_.empty()) return std::make_unique<meter>();
-        auto one = std::move(free_.back());
-        free_.pop_back();
-        return one;
-    }
-    void give(std::unique_ptr<meter> one) {
-        if (free_.size() < max_free) free_.push_back(std::move(one));
-    }
-
-private:
-    static constexpr std::size_t max_free = 64;
-    std::vector<std::unique_ptr<meter>> free_;
+// The heads of an exchange, whose memory serves the next one.
+struct exchange_heads {
+    std::string out;  // on its way to either side
+    response_head answer;
 };
 
 struct worker_parts {
     stream_list& streams;
     buffer_pool& buffers;
     upstream_pool& upstream;
-    meter_pool& meters;
+    object_pool<meter>& meters;  // large (scanners, decoders)
+    object_pool<exchange_heads>& heads;
     route_memory& routes;
     tracking::journal::writer& journal;
     const tracking::time_source& clock;

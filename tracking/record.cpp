@@ -177,12 +177,12 @@ std::string_view to_string(user_source value) {
 }
 
 std::string to_text(const uuid& id) {
-    std::string text;
-    text.reserve(36);
+    std::string text(36, '-');
+    char* to = text.data();
     for (std::size_t i = 0; i < id.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-        text += hex_digits[id[i] >> 4];
-        text += hex_digits[id[i] & 15];
+        if (i == 4 || i == 6 || i == 8 || i == 10) ++to;
+        *to++ = hex_digits[id[i] >> 4];
+        *to++ = hex_digits[id[i] & 15];
     }
     return text;
 }

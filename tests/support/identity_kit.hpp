@@ -26,6 +26,12 @@ using fields = std::vector<std::pair<std::string, std::string>>;
 inline constexpr std::int64_t now_s = 1'790'000'000;
 inline constexpr std::int64_t now_ms = now_s * 1000;
 
+// Whether the peer of this address is one of the set.
+inline bool holds(const tracking::cidr_set& set, std::string_view address) {
+    const auto parsed = tracking::cidr_set::parse_peer(address);
+    return parsed && set.contains(*parsed);
+}
+
 // A file that is gone with the test.
 class temporary_file {
 public:

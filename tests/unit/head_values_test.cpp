@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "conf/config.hpp"
+#include "tests/support/identity_kit.hpp"
 #include "tracking/request/base64url.hpp"
 #include "tracking/request/cookies.hpp"
 #include "tracking/request/identity.hpp"
@@ -16,25 +17,25 @@ TEST(AddressBlocks, HoldTheirAddressesAndNoOthers) {
     };
     const auto defaults = set(conf::forward_settings{}.trusted_proxies);
     for (const char* address : {"127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"}) {
-        EXPECT_TRUE(defaults.contains(address)) << address;
+        EXPECT_TRUE(holds(defaults, address)) << address;
     }
     for (const char* address :
          {"128.0.0.1", "10.0.0.1", "::2", "::ffff:10.0.0.1", "", "localhost", "127.0.0.1 ", "127.1", "::127.0.0.1"}) {
-        EXPECT_FALSE(defaults.contains(address)) << address;
+        EXPECT_FALSE(holds(defaults, address)) << address;
     }
     const auto mixed = set({"10.1.2.3/9", "192.0.2.7", "2001:db8::/33", "::ffff:198.51.100.0/120", "fe80::1"});
     for (const char* address : {"10.0.0.0", "10.127.255.255", "192.0.2.7", "2001:db8:7fff::1", "198.51.100.200",
                                 "::ffff:198.51.100.1", "fe80::1%eth0"}) {
-        EXPECT_TRUE(mixed.contains(address)) << address;
+        EXPECT_TRUE(holds(mixed, address)) << address;
     }
     for (const char* address : {"10.128.0.0", "192.0.2.8", "2001:db8:8000::1", "198.51.101.0", "fe80::2"}) {
-        EXPECT_FALSE(mixed.contains(address)) << address;
+        EXPECT_FALSE(holds(mixed, address)) << address;
     }
-    EXPECT_TRUE(set({"0.0.0.0/0"}).contains("203.0.113.9"));
-    EXPECT_FALSE(set({"0.0.0.0/0"}).contains("2001:db8::1"));
-    EXPECT_TRUE(set({"::/0"}).contains("2001:db8::1"));
-    EXPECT_FALSE(set({"::/0"}).contains("203.0.113.9")) << "all of IPv6 is not all of IPv4";
-    EXPECT_FALSE(set({}).contains("127.0.0.1"));
+    EXPECT_TRUE(holds(set({"0.0.0.0/0"}), "203.0.113.9"));
+    EXPECT_FALSE(holds(set({"0.0.0.0/0"}), "2001:db8::1"));
+    EXPECT_TRUE(holds(set({"::/0"}), "2001:db8::1"));
+    EXPECT_FALSE(holds(set({"::/0"}), "203.0.113.9")) << "all of IPv6 is not all of IPv4";
+    EXPECT_FALSE(holds(set({}), "127.0.0.1"));
 }
 
 TEST(AddressBlocks, NameWhatIsWrong) {

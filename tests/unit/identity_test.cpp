@@ -168,7 +168,7 @@ TEST(Identity, AgreesWithTheSharedVectors) {
         const auto vector = nlohmann::json::parse(line);
         fields head;
         for (const auto& [name, value] : vector["request_headers"].items()) head.emplace_back(name, value);
-        const bool trusted = proxies.contains(vector.value("peer", config["peer"].get<std::string>()));
+        const bool trusted = holds(proxies, vector.value("peer", config["peer"].get<std::string>()));
         const identity who = rules.ask(head, trusted, config["now"].get<std::int64_t>() * 1000);
         EXPECT_EQ(who.from == user_source::jwt, vector["expect_verified"].get<bool>()) << vector["id"];
         const auto& user = vector["expect_user"];

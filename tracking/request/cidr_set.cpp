@@ -13,11 +13,10 @@ namespace tracking {
 
 namespace {
 
-using address_bytes = std::array<std::uint8_t, 16>;
 constexpr int mapped_bits = 96;
 
 struct parsed_address {
-    address_bytes bytes{};
+    cidr_set::address bytes{};
     bool is_v4 = false;  // written as IPv4
 };
 
@@ -36,12 +35,12 @@ std::optional<parsed_address> parse_address(std::string_view text) noexcept {
     return result;
 }
 
-bool is_mapped(const address_bytes& bytes) noexcept {
+bool is_mapped(const cidr_set::address& bytes) noexcept {
     return std::all_of(bytes.begin(), bytes.begin() + 10, [](std::uint8_t b) { return b == 0; }) && bytes[10] == 0xFF &&
            bytes[11] == 0xFF;
 }
 
-bool same_prefix(const address_bytes& a, const address_bytes& b, int bits) noexcept {
+bool same_prefix(const cidr_set::address& a, const cidr_set::address& b, int bits) noexcept {
     const auto whole = static_cast<std::size_t>(bits / 8);
     if (std::memcmp(a.data(), b.data(), whole) != 0) return false;
     const int rest = bits % 8;
@@ -78,14 +77,16 @@ std::variant<cidr_set, std::string> cidr_set::parse(const std::vector<std::strin
     return set;
 }
 
-bool cidr_set::contains(std::string_view address) const noexcept {
-    address = address.substr(0, address.find('%'));  // the zone of a link-local address
-    const auto parsed = parse_address(address);
-    if (!parsed) return false;
+std::optional<cidr_set::address> cidr_set::parse_peer(std::string_view text) noexcept {
+    const auto parsed = parse_address(text.substr(0, text.find('%')));  // without the zone of a link-local address
+    return parsed ? std::optional(parsed->bytes) : std::nullopt;
+}
+
+bool cidr_set::contains(const address& one) const noexcept {
     // "::/0" speaks of IPv6: it does not reach into the mapped range and trust all of IPv4 by the way.
-    const bool v4 = is_mapped(parsed->bytes);
+    const bool v4 = is_mapped(one);
     return std::ranges::any_of(blocks_, [&](const block& each) {
-        return (!v4 || each.bits >= mapped_bits) && same_prefix(parsed->bytes, each.base, each.bits);
+        return (!v4 || each.bits >= mapped_bits) && same_prefix(one, each.base, each.bits);
     });
 }
 

@@ -2,8 +2,10 @@
 // Immutable once built (workers share one snapshot); verified tokens are remembered in a bounded cache per worker.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -56,12 +58,16 @@ private:
 // A set of CIDR blocks, e.g. forward.trusted_proxies.
 class cidr_set {
 public:
+    using address = std::array<std::uint8_t, 16>;  // IPv4 as ::ffff:a.b.c.d
+
     static std::variant<cidr_set, std::string> parse(const std::vector<std::string>& blocks);
-    bool contains(std::string_view address) const noexcept;  // "203.0.113.9", "::1", "::ffff:127.0.0.1"
+    // "203.0.113.9", "::1", "::ffff:127.0.0.1", "fe80::1%eth0"; nullopt when it is none.
+    static std::optional<address> parse_peer(std::string_view text) noexcept;
+    bool contains(const address& one) const noexcept;
 
 private:
     struct block {
-        std::array<std::uint8_t, 16> base;  // IPv4 as ::ffff:a.b.c.d
+        address base;
         int bits;
     };
     std::vector<block> blocks_;
