@@ -190,9 +190,15 @@ body_reader::step body_reader::take_chunked(std::span<char> received) noexcept {
     return {at, {received.data(), kept}};
 }
 
-framed_piece::framed_piece(std::string_view head, std::string_view payload, body_kind framing,
-                           const body_reader& body) noexcept {
+framed_piece::framed_piece(std::string_view head, std::string_view payload, body_kind framing, const body_reader& body,
+                           std::size_t spare) noexcept {
     const bool chunked = framing == body_kind::chunked;
+    if (!chunked && !payload.empty() && !head.empty() && head.size() <= spare) {
+        char* const to = const_cast<char*>(payload.data()) - head.size();
+        std::memcpy(to, head.data(), head.size());
+        add({to, head.size() + payload.size()});
+        return;
+    }
     add(head);
     if (!payload.empty()) {
         if (chunked) add(size_line(payload.size()));

@@ -71,7 +71,10 @@ private:
 // with its trailers when `body` is done. Views of what it is given, and of itself.
 class framed_piece {
 public:
-    framed_piece(std::string_view head, std::string_view payload, body_kind framing, const body_reader& body) noexcept;
+    // `spare`: bytes in front of the payload that nobody needs any more. Where the head fits there it is put there,
+    // since one piece costs the kernel less than two.
+    framed_piece(std::string_view head, std::string_view payload, body_kind framing, const body_reader& body,
+                 std::size_t spare = 0) noexcept;
     framed_piece(const framed_piece&) = delete;
     framed_piece& operator=(const framed_piece&) = delete;
 

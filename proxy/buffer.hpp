@@ -30,9 +30,12 @@ private:
     std::vector<std::unique_ptr<char[]>> free_;
 };
 
-// A window of filled bytes in a block: filled at its end, consumed from its beginning.
+// A window of filled bytes in a block: filled at its end, consumed from its beginning. A fresh one begins a little
+// behind the block's front, so that a head which grows on its way still fits before the body that came with it.
 class buffer {
 public:
+    static constexpr std::size_t front_bytes = 512;
+
     explicit buffer(buffer_pool& pool) noexcept : pool_(&pool) {}
     buffer(const buffer&) = delete;
     buffer& operator=(const buffer&) = delete;
@@ -50,8 +53,10 @@ public:
     void filled(std::size_t n) noexcept { end_ += n; }
     void consume(std::size_t n) noexcept {
         begin_ += n;
-        if (begin_ == end_) begin_ = end_ = 0;
+        if (begin_ == end_) begin_ = end_ = data_ ? front_bytes : 0;
     }
+    // Bytes of the block in front of `at`, which lies within the filled bytes: consumed, or never filled.
+    std::size_t before(const char* at) const noexcept { return static_cast<std::size_t>(at - data_.get()); }
     // Moves the filled bytes to the front of the block (views of them end here).
     void compact() noexcept {
         if (begin_ == 0) return;
@@ -68,6 +73,7 @@ public:
         release();
         data_ = std::move(larger);
         capacity_ = n;
+        begin_ = 0;
         end_ = held;
     }
     void append(std::string_view more) {
@@ -87,6 +93,7 @@ private:
     void acquire(std::size_t n) {
         data_ = n == buffer_pool::block_bytes ? pool_->take() : std::make_unique_for_overwrite<char[]>(n);
         capacity_ = n;
+        begin_ = end_ = front_bytes;
     }
 
     buffer_pool* pool_;

@@ -70,6 +70,7 @@ bool exchange::begin() {
     request_body_.begin(request_.body, limits().header_bytes, trusted ? nullptr : rules_->identity.get());
     const auto first = request_body_.take(request_.received.bytes().subspan(request_.head_length));
     first_payload_ = first.payload;
+    if (!first_payload_.empty()) first_spare_ = request_.received.before(first_payload_.data());
     first_consumed_ = request_.head_length + first.consumed;
     body_whole_ = request_body_.done();
     if (meter_) meter_->request_body(first_payload_);
@@ -111,7 +112,7 @@ task<bool> exchange::connect(bool fresh) {
 // Writes the head and what has arrived of the body in one write; the rest of the body follows on its own.
 task<exchange::step> exchange::send() {
     if (meter_) meter_->forward(parts_.journal, parts_.labels);
-    framed_piece out(out_, first_payload_, request_.body.kind, request_body_);
+    framed_piece out(out_, first_payload_, request_.body.kind, request_body_, first_spare_);
     const io_result sent = co_await write_all(*upstream_, out.pieces(), limits().body_timeout);
     wrote_any_ = sent.bytes > 0;
     // A peer that stopped reading may still have answered: its answer is read, when there is one.
@@ -302,7 +303,8 @@ task<bool> exchange::send_piece(std::string_view payload) {
         drained_bytes_ += payload.size();
         co_return true;
     }
-    framed_piece out(out_, payload, answer_framing_, answer_body_);
+    const std::size_t spare = payload.empty() ? 0 : answer_in_.before(payload.data());
+    framed_piece out(out_, payload, answer_framing_, answer_body_, spare);
     const io_result sent = co_await write_all(request_.client, out.pieces(), limits().body_timeout);
     out_.clear();
     co_return sent || client_lost();

@@ -103,6 +103,7 @@ private:
     bool wrote_any_ = false;
     std::string& out_;                // a head on its way
     std::string_view first_payload_;  // body bytes that came with the head
+    std::size_t first_spare_ = 0;     // bytes in front of them that nobody needs once the head is made
     std::size_t first_consumed_ = 0;
     body_reader request_body_;
     bool body_whole_ = false;  // the body came with the head, so that it can be sent again

@@ -64,10 +64,11 @@ void reactor::run_posted() {
 
 // Fills events_; waits no longer than until `until`.
 void reactor::wait(steady_time until) noexcept {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - turn_began_).count();
     const int timeout = again_.empty() ? static_cast<int>(std::max<std::int64_t>(left, 0)) : 0;
     const int count = ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout);
     turn_size_ = static_cast<std::size_t>(std::max(count, 0));
+    turn_began_ = std::chrono::steady_clock::now();
 }
 
 // True = something was posted.
@@ -94,14 +95,14 @@ bool reactor::dispatch() noexcept {
 
 void reactor::run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick) {
     running_ = true;
-    auto next_tick = std::chrono::steady_clock::now() + interval;
+    turn_began_ = std::chrono::steady_clock::now();
+    auto next_tick = turn_began_ + interval;
     while (running_) {
         wait(next_tick);
         if (dispatch()) run_posted();
-        const auto now = std::chrono::steady_clock::now();
-        if (now < next_tick) continue;
-        next_tick = now + interval;
-        tick(now);
+        if (turn_began_ < next_tick) continue;
+        next_tick = turn_began_ + interval;
+        tick(turn_began_);
     }
 }
 

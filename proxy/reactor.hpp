@@ -50,6 +50,9 @@ public:
     void post(std::function<void()> what);
     void stop();  // from any thread
 
+    // When the turn under way began: near enough for deadlines, and no call to the clock.
+    steady_time turn_began() const noexcept { return turn_began_; }
+
     // Serves until stop() (and may be called again then), calling `tick` about every `interval`.
     void run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick);
 
@@ -61,6 +64,7 @@ private:
     int epoll_;
     int wake_;
     bool running_ = false;
+    steady_time turn_began_ = std::chrono::steady_clock::now();
     std::array<epoll_event, 128> events_{};
     std::size_t turn_size_ = 0;          // of events_
     std::vector<event_source*> again_;   // for the next turn

@@ -106,7 +106,7 @@ void session::note_arrival() {
 task<head_status> session::read_head() {
     const auto& limits = rules_->settings.limits;
     const head_limits bounds{limits.header_bytes, 256};
-    const auto deadline = std::chrono::steady_clock::now() + limits.header_timeout;
+    const auto deadline = arrived_ + limits.header_timeout;
     parser_.reset();
     head_.method = {};  // of the request before
     for (;;) {

@@ -17,6 +17,15 @@ namespace {
 
 constexpr std::uint8_t max_at_once = 16;  // then the worker's other connections have their turn
 
+ssize_t send_pieces(int descriptor, std::span<const iovec> pieces) noexcept {
+    constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    if (pieces.size() == 1) return ::send(descriptor, pieces[0].iov_base, pieces[0].iov_len, flags);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces.data());
+    message.msg_iovlen = pieces.size();
+    return ::sendmsg(descriptor, &message, flags);
+}
+
 }  // namespace
 
 stream::stream(reactor& in, stream_list& list, int descriptor, int family)
@@ -71,11 +80,8 @@ io_result stream::try_write(std::span<const iovec> pieces) noexcept {
         const auto wrote = tls_->write(pieces);
         return {wrote.bytes, note(wrote.now, write_)};
     }
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(pieces.data());
-    message.msg_iovlen = pieces.size();
     for (;;) {
-        const ssize_t n = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n = send_pieces(descriptor_, pieces);
         if (n >= 0) return {static_cast<std::size_t>(n), io_error::none};
         if (errno == EINTR) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK) return {0, io_error::reset};
@@ -233,7 +239,7 @@ bool stream::wait::await_ready() noexcept {
 void stream::wait::await_suspend(std::coroutine_handle<> coroutine) noexcept {
     waiter& w = stream_.of(side_);
     w.coroutine = coroutine;
-    w.deadline = std::chrono::steady_clock::now() + timeout_;
+    w.deadline = stream_.reactor_.turn_began() + timeout_;
     w.at_once = 0;
     if (w.ready) stream_.reactor_.act_again(stream_);
 }

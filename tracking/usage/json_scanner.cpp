@@ -206,7 +206,8 @@ const char* json_scanner::begin_string(const char* p, const char* end) noexcept 
     }
     const char* mark = find_string_mark(p, end);
     const auto size = static_cast<std::size_t>(mark - p);
-    if (mark == end || *mark != '"' || size > string_reader::room) {
+    const bool fits = size <= string_reader::room || !wants(interest::word);  // a text is only measured
+    if (mark == end || *mark != '"' || !fits) {
         string_.begin(wants(interest::word));
         state_ = state::string;
         return read_string(p, end);
