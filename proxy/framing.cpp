@@ -121,6 +121,7 @@ std::optional<std::uint64_t> parse_length(std::string_view digits) noexcept {
 }
 
 std::optional<absolute_target> split_absolute(std::string_view target) noexcept {
+    if (target.empty() || target.front() == '/') return std::nullopt;
     std::size_t scheme = 0;
     if (equals_ignoring_case(target.substr(0, 7), "http://")) scheme = 7;
     if (equals_ignoring_case(target.substr(0, 8), "https://")) scheme = 8;
@@ -133,9 +134,9 @@ std::optional<absolute_target> split_absolute(std::string_view target) noexcept 
 
 bool connection_names(const message_head& head, std::string_view option) noexcept {
     bool named = false;
-    for (std::size_t i = 0; i < head.fields.size(); ++i) {
-        if (head.ids[i] != field_id::connection) continue;
-        for_each_member(head.fields[i].value,
+    for (std::size_t at = head.find(field_id::connection); at < head.fields.size();
+         at = head.find(field_id::connection, at + 1)) {
+        for_each_member(head.fields[at].value,
                         [&](std::string_view member) { named = named || equals_ignoring_case(member, option); });
     }
     return named;

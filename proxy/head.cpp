@@ -169,7 +169,21 @@ field_id identify_field(std::string_view name) noexcept {
     return is_vouched_for(identify_plain({dashed.data(), name.size()})) ? field_id::disguised : field_id::other;
 }
 
+void message_head::add(const tracking::header_field& field) {
+    const field_id id = identify_field(field.name);
+    fields.push_back(field);
+    ids.push_back(id);
+    known |= 1U << static_cast<unsigned>(id);
+}
+
+void message_head::clear() noexcept {
+    fields.clear();
+    ids.clear();
+    known = 0;
+}
+
 std::size_t message_head::find(field_id id, std::size_t from) const noexcept {
+    if (!has(id)) return fields.size();
     for (std::size_t i = from; i < ids.size(); ++i)
         if (ids[i] == id) return i;
     return fields.size();
@@ -249,8 +263,7 @@ head_status head_parser<Head>::field_line(std::string_view line, Head& into, con
     tracking::header_field field;
     const char* problem = parse_field(line, field);
     if (*problem != '\0') return refuse(problem);
-    into.fields.push_back(field);
-    into.ids.push_back(identify_field(field.name));
+    into.add(field);
     return head_status::complete;
 }
 
@@ -259,8 +272,7 @@ head_status head_parser<Head>::feed(std::string_view received, Head& into, const
     if (received.data() != base_) {
         reset();
         base_ = received.data();
-        into.fields.clear();
-        into.ids.clear();
+        into.clear();
     }
     for (;;) {
         const void* found = std::memchr(received.data() + scanned_, '\n', received.size() - scanned_);

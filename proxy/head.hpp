@@ -42,13 +42,16 @@ bool is_vouched_for(field_id id) noexcept;
 struct message_head {
     std::vector<tracking::header_field> fields;
     std::vector<field_id> ids;  // of the field with the same index
-    int minor_version = 1;      // HTTP/1.x; 0 or 1
+    std::uint32_t known = 0;  // a bit for each id that a field has: most questions are about fields that are not there
+    int minor_version = 1;    // HTTP/1.x; 0 or 1
 
     tracking::head_view view() const noexcept { return {fields}; }
     // Index of the first field with this id at or behind `from`; fields.size() when there is none.
     std::size_t find(field_id id, std::size_t from = 0) const noexcept;
-    bool has(field_id id) const noexcept { return find(id) < fields.size(); }
+    bool has(field_id id) const noexcept { return (known >> static_cast<unsigned>(id) & 1U) != 0; }
     std::string_view value(field_id id) const noexcept;  // of the first; empty when there is none
+    void add(const tracking::header_field& field);
+    void clear() noexcept;
 };
 
 struct request_head : message_head {

@@ -28,8 +28,7 @@ private:
     using question = bool (tracking::store::label_bound::*)(std::int64_t, std::string_view) noexcept;
 
     void fold(tracking::record& record, question stays) noexcept {
-        const std::int64_t local_seconds = record.ts_ms / 1000 + when_.at(record.ts_ms).utc_offset;
-        const std::int64_t day = local_seconds / 86'400;
+        const std::int64_t day = when_.day_number(record.ts_ms);
         fold((features_.*stays)(day, record.feature), record.feature, record.raw_feature);
         fold((models_.*stays)(day, record.ai_model), record.ai_model, record.raw_model);
         fold((providers_.*stays)(day, record.provider), record.provider, record.raw_provider);

@@ -124,6 +124,11 @@ std::variant<calendar, std::string> calendar::open(const std::string& zone) {
     }
 }
 
+std::int64_t calendar::day_number(std::int64_t ms) const {
+    const std::int64_t utc = floor_div(ms, 1000);
+    return floor_div(utc + impl_->offset_at(utc), 86'400);
+}
+
 civil_time calendar::at(std::int64_t ms) const {
     const std::int64_t utc = floor_div(ms, 1000);
     const std::int64_t offset = impl_->offset_at(utc);

@@ -25,6 +25,7 @@ public:
     calendar& operator=(calendar&&) noexcept;
 
     civil_time at(std::int64_t ms) const;
+    std::int64_t day_number(std::int64_t ms) const;  // of the civil day, counted from 1970-01-01
     // The instant at which a civil date and wall-clock time begins; a time that a DST change skips is the instant of
     // the change, one that occurs twice is the earlier. day may be out of range (0, 32, ...): it is normalised.
     std::int64_t instant(int year, int month, int day, int hour = 0, int minute = 0, int second = 0) const;

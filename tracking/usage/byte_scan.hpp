@@ -45,9 +45,12 @@ inline const char* find_structure(const char* p, const char* end) noexcept {
     return p;
 }
 
-// The first byte above the space: JSON's white space, and other control bytes, are passed over.
+// JSON's white space, and other control bytes.
+inline bool is_blank(char c) noexcept { return static_cast<unsigned char>(c) <= 0x20; }
+
+// The first byte that is not blank.
 inline const char* skip_blank(const char* p, const char* end) noexcept {
-    if (p != end && static_cast<unsigned char>(*p) > 0x20) return p;
+    if (p != end && !is_blank(*p)) return p;
 #if defined(__SSE2__)
     const __m128i least = _mm_set1_epi8(0x21);
     for (; end - p >= 16; p += 16) {
@@ -56,7 +59,7 @@ inline const char* skip_blank(const char* p, const char* end) noexcept {
         if (hits != 0) return p + std::countr_zero(static_cast<unsigned>(hits));
     }
 #endif
-    while (p != end && static_cast<unsigned char>(*p) <= 0x20) ++p;
+    while (p != end && is_blank(*p)) ++p;
     return p;
 }
 

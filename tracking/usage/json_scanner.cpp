@@ -43,10 +43,10 @@ void json_scanner::feed(std::string_view bytes) noexcept {
                 p = read_key(p, end);
                 break;
             case state::colon:
-                p = read_colon(p);
+                p = read_colon(p, end);
                 break;
             case state::next:
-                p = read_next(p);
+                p = read_next(p, end);
                 break;
             case state::key_text:
                 p = read_key_text(p, end);
@@ -149,16 +149,17 @@ const char* json_scanner::read_member(const char* p, const char* end) noexcept {
     return read_key(p, end);
 }
 
-const char* json_scanner::read_next(const char* p) noexcept {
+const char* json_scanner::read_next(const char* p, const char* end) noexcept {
     if (*p != ',') return close_container(p, true);
     const frame& top = frames_[depth_ - 1U];
+    ++p;
     if (top.array) {
         node_ = tree_.element(top.node);
         state_ = state::value;
-    } else {
-        state_ = state::key;
+        return p;
     }
-    return p + 1;
+    state_ = state::key;
+    return p != end && *p == '"' ? read_key(p, end) : p;
 }
 
 const char* json_scanner::read_key(const char* p, const char* end) noexcept {
@@ -176,7 +177,7 @@ const char* json_scanner::read_key(const char* p, const char* end) noexcept {
     node_ = tree_.child(frames_[depth_ - 1U].node, std::string_view(p, static_cast<std::size_t>(mark - p)));
     state_ = state::colon;
     p = mark + 1;
-    return p == end ? p : read_colon(p);
+    return p == end ? p : read_colon(p, end);
 }
 
 const char* json_scanner::read_key_text(const char* p, const char* end) noexcept {
@@ -187,12 +188,13 @@ const char* json_scanner::read_key_text(const char* p, const char* end) noexcept
     return p;
 }
 
-const char* json_scanner::read_colon(const char* p) noexcept {
+const char* json_scanner::read_colon(const char* p, const char* end) noexcept {
     if (*p == ':') {
         state_ = state::value;
-        return p + 1;
+        ++p;
+        return p != end && !is_blank(*p) ? read_value(p, end) : p;
     }
-    if (static_cast<unsigned char>(*p) > 0x20) state_ = state::broken;
+    if (!is_blank(*p)) state_ = state::broken;
     return p;
 }
 

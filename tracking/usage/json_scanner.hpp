@@ -64,8 +64,8 @@ private:
     const char* read_member(const char* p, const char* end) noexcept;
     const char* read_key(const char* p, const char* end) noexcept;
     const char* read_key_text(const char* p, const char* end) noexcept;
-    const char* read_colon(const char* p) noexcept;
-    const char* read_next(const char* p) noexcept;
+    const char* read_colon(const char* p, const char* end) noexcept;
+    const char* read_next(const char* p, const char* end) noexcept;
     const char* begin_string(const char* p, const char* end) noexcept;
     const char* read_string(const char* p, const char* end) noexcept;
     const char* begin_number(const char* p, const char* end) noexcept;
