@@ -171,13 +171,22 @@ net::awaitable<void> server::end_deaf_server() {
 std::string server::spawn() {
     std::error_code ignored;
     fs::remove(socket_, ignored);
-    std::vector<std::string> words = {
-        program_, "--port", "0", "--unixsocket", socket_, "--unixsocketperm", "700", "--dir", folder_.string(),
-        "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
-        // Small lists are searched by walking: counters stay so (compact, the usual
-        // fields first), histograms and top users do not.
-        "--hash-max-listpack-entries", "32", "--zset-max-listpack-entries", "16", "--daemonize", "no", "--logfile",
-        (folder_ / "redis.log").string(), "--pidfile", (folder_ / "redis.pid").string()};
+    std::vector<std::string> words = {program_,
+                                      "--port",
+                                      "0",
+                                      "--unixsocket",
+                                      socket_,
+                                      "--unixsocketperm",
+                                      "700",
+                                      "--dir",
+                                      folder_.string(),
+                                      "--daemonize",
+                                      "no",
+                                      "--logfile",
+                                      (folder_ / "redis.log").string(),
+                                      "--pidfile",
+                                      (folder_ / "redis.pid").string()};
+    for (std::string& word : embedded_redis_settings()) words.push_back(std::move(word));
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
@@ -286,6 +295,13 @@ std::variant<std::unique_ptr<embedded_redis>, std::string> embedded_redis::creat
     std::string socket = choose_socket(real);
     if (socket.empty()) return "cannot make a folder for Redis's socket under /tmp";
     return std::make_unique<server>(executor, real, std::move(socket), program);
+}
+
+std::vector<std::string> embedded_redis_settings() {
+    return {"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
+            // Small lists are searched by walking: counters stay so (compact, the usual fields first), histograms and
+            // top users do not.
+            "--hash-max-listpack-entries", "32", "--zset-max-listpack-entries", "16"};
 }
 
 std::string embedded_socket_of(const std::string& data_dir) {

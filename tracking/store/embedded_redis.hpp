@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace tracking::store {
 
@@ -25,6 +26,9 @@ public:
     virtual std::string url() const = 0;                   // unix:/...
     virtual std::string socket_path() const = 0;
 };
+
+// The settings of the embedded server, as words of its command line. A bench measures with the same.
+std::vector<std::string> embedded_redis_settings();
 
 // Where the embedded server of this data_dir listens, when it ever did; "" = never. For `aimeter verify`.
 std::string embedded_socket_of(const std::string& data_dir);
