@@ -204,26 +204,26 @@ end
 if problem then return problem end
 
 ---- Write: both streams, entry by entry with the same id
-for _, shape in ipairs(shapes) do  -- the commands with names in place; an entry fills in its values
+-- The entries of one shape (set of fields) are written by a function made for it. It takes the values as arguments, so
+-- that cmsgpack.unpack puts them where they are used, with no table in between.
+local function writer_of(shape)
     local names, picks = shape[1], shape[2]
-    local whole, brief = {'XADD', usage}, {'XADD', analytics, '', 'event', 'ai_generation'}
-    for k, name in ipairs(names) do whole[2 + 2 * k] = name end
-    for j = 1, #picks, 2 do brief[5 + j] = picks[j] end
-    shape.names, shape.whole, shape.brief, shape.picks = #names, whole, brief, picks
+    local values, whole, brief = {'id'}, {'usage,id'}, {'analytics,id,"event","ai_generation"'}
+    for i, name in ipairs(names) do
+        values[i + 1] = 'v' .. i
+        whole[i + 1] = format('%q,v%d', name, i)
+    end
+    for i = 1, #picks, 2 do brief[#brief + 1] = format('%q,v%d', picks[i], picks[i + 1]) end
+    return loadstring('local call,usage,analytics=... return function(' .. table.concat(values, ',') ..
+        ') call("XADD",' .. table.concat(whole, ',') .. ') call("XADD",' .. table.concat(brief, ',') .. ') end')(
+        call, usage, analytics)
 end
-local id
-at, size = 1, #entries
-while at <= size do
-    local shape = shapes[entries[at]]
-    local n, whole, brief, picks = shape.names, shape.whole, shape.brief, shape.picks
+local writers, id = {}
+for i, shape in ipairs(shapes) do writers[i] = writer_of(shape) end
+for i = 1, #entries, 2 do
     seq = seq + 1
     id = format('%d-%d', ms, seq)
-    whole[3], brief[3] = id, id
-    for k = 1, n do whole[3 + 2 * k] = entries[at + k] end
-    for j = 1, #picks, 2 do brief[6 + j] = entries[at + picks[j + 1]] end
-    call(unpack(whole, 1, 3 + 2 * n))
-    call(unpack(brief, 1, 5 + #picks))
-    at = at + 1 + n
+    writers[entries[i]](id, cmsgpack.unpack(entries[i + 1]))
 end
 
 ---- Write: counters

@@ -59,7 +59,6 @@ void batch::impl::clear() {
     latest_minute = 0;
     shapes.clear();
     entries.clear();
-    entry_values = 0;
     records = 0;
 }
 
@@ -97,24 +96,22 @@ std::size_t batch::impl::shape_of(std::uint64_t fields) {
     return shapes.size();
 }
 
-// One entry is its shape's number and then the values alone.
+// One entry is its shape's number and its values, packed one after the other.
 void batch::impl::add_entry(const record& what) {
     static_assert(sizeof(entry_shape::fields) * 8 >= 64);
     const auto names = usage_fields();
     std::uint64_t fields = 0;
-    std::size_t at = 0, values = 0;
+    std::size_t at = 0;
     scratch.clear();
     const field_visitor visit = [&](std::string_view name, std::string_view value) {
         while (at < names.size() && names[at].name.data() != name.data() && names[at].name != name) ++at;
         if (at >= names.size()) return;
         fields |= std::uint64_t{1} << at;
         scratch.text(value);
-        ++values;
     };
     for_each_usage_field(what, visit);
     entries.integer(static_cast<std::int64_t>(shape_of(fields)));
-    entries.raw(scratch);
-    entry_values += 1 + values;
+    entries.text(scratch.bytes());
 }
 
 batch::batch(const key_names& keys, const calendar& when) : impl_(std::make_unique<impl>(keys, when)) {}

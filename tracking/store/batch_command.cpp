@@ -358,7 +358,7 @@ command batch::apply(const target& to) const {
     pack.close_array(shapes, of.shapes.size());
     const auto entries = pack.open_array();
     pack.raw(of.entries);
-    pack.close_array(entries, of.entry_values);
+    pack.close_array(entries, 2 * of.records);
     pack.integer(static_cast<std::int64_t>(of.records));
     parts.into(pack);
     pack.close_array(root, 16);

@@ -78,7 +78,6 @@ struct batch::impl {
     std::size_t latest_minute = 0;
     std::vector<entry_shape> shapes;
     message_pack entries;
-    std::size_t entry_values = 0;  // elements of `entries`
     message_pack scratch;
 };
 
