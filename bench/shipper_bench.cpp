@@ -154,13 +154,14 @@ void ship_batches(int users, std::size_t size, std::size_t records) {
     std::size_t done = 0;
     for (std::size_t at = 0; done < records + warm; done += size) {
         if (done == warm) before = cpu_of(redis.pid()), own_us = 0;
-        one.begin({}, sequence);
+        one.clear();
+        const std::uint64_t behind = sequence;
         const double started = own_cpu_us();
         for (std::size_t i = 0; i < size; ++i) {
             auto& entry = entries[at++ % entries.size()];
             entry.sequence = ++sequence;
             entry.what.ts_ms = start_ms + static_cast<std::int64_t>(sequence / 2);  // 2,000 a second
-            one.add(entry);
+            one.add({}, behind, entry);
         }
         const std::vector<command> commands{one.apply({sha, true, found.id, 1'000'000})};
         const auto answer = tests::run_coroutine(context, client.pipeline(commands, 20s));

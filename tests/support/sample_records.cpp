@@ -103,9 +103,9 @@ class memory_journal::cursor final : public tracking::journal::reader {
 public:
     cursor(id_type id, std::shared_ptr<one> of) : id_(id), of_(std::move(of)) {}
     const id_type& id() const override { return id_; }
-    std::size_t read(std::size_t most, std::vector<tracking::journal::entry>& into) override {
+    std::size_t each(std::size_t most, const visitor& take) override {
         std::size_t count = 0;
-        for (; count < most && at_ < of_->entries.size(); ++count) into.push_back(of_->entries[at_++]);
+        for (; count < most && at_ < of_->entries.size(); ++count) take(of_->entries[at_++]);
         return count;
     }
     std::uint64_t pass(std::size_t most) override {

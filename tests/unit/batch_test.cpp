@@ -132,9 +132,8 @@ class BatchKeys : public testing::Test {
 protected:
     std::vector<std::string> keys_of(const std::vector<record>& records) {
         batch one(names, when);
-        one.begin({}, 0);
         std::uint64_t sequence = 0;
-        for (const auto& what : records) one.add({++sequence, what});
+        for (const auto& what : records) one.add({}, 0, {++sequence, what});
         const auto words = one.apply({.script = "sha", .by_sha = true, .dataset = "d", .stream_maxlen = 0});
         EXPECT_EQ(words[0], "EVALSHA");
         const auto count = std::stoul(words[2]);

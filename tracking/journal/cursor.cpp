@@ -1,26 +1,20 @@
 #include "tracking/journal/cursor.hpp"
 
 namespace tracking::journal {
-namespace {
 
 // false = the payload is no record.
-bool append(std::vector<entry>& into, std::uint64_t sequence, std::span<const char> payload) {
-    entry& next = into.emplace_back();
-    next.sequence = sequence;
-    if (decode(payload, next.what)) return true;
-    into.pop_back();
-    return false;
+bool cursor::decode_next(std::uint64_t sequence, std::span<const char> payload) {
+    next_.sequence = sequence;
+    return decode(payload, next_.what);
 }
 
-}  // namespace
-
-std::size_t cursor::go_on(std::size_t most, std::vector<entry>* into) {
+std::size_t cursor::go_on(std::size_t most, const visitor* take) {
     std::size_t count = 0;
     while (count < most) {
-        if (at_) count += read_segment(most - count, into);
+        if (at_) count += read_segment(most - count, take);
         if (count < most && !enter_next()) break;
     }
-    return count + read_interrupted(most - count, into);
+    return count + read_interrupted(most - count, take);
 }
 
 // false: what there is has been read. (`sealed` is asked before `published`: nothing is published after sealing.)
@@ -42,7 +36,7 @@ bool cursor::enter_next() {
     return true;
 }
 
-std::size_t cursor::read_segment(std::size_t most, std::vector<entry>* into) {
+std::size_t cursor::read_segment(std::size_t most, const visitor* take) {
     if (!view_.data) return 0;
     const image bytes = view_.what(*at_);
     std::size_t count = 0;
@@ -52,8 +46,9 @@ std::size_t cursor::read_segment(std::size_t most, std::vector<entry>* into) {
         offset_ = seen.next;
         if (seen.kind == sight::frame && seen.what.kind == frame_kind::begin) continue;
         if (seen.kind == sight::frame && seen.what.sequence <= behind_) continue;
-        if (seen.kind == sight::frame && (into == nullptr || append(*into, seen.what.sequence, seen.what.payload))) {
+        if (seen.kind == sight::frame && (take == nullptr || decode_next(seen.what.sequence, seen.what.payload))) {
             behind_ = seen.what.sequence;
+            if (take != nullptr) (*take)(next_);
             ++count;
             continue;
         }
@@ -63,20 +58,21 @@ std::size_t cursor::read_segment(std::size_t most, std::vector<entry>* into) {
     return count;
 }
 
-std::size_t cursor::read_interrupted(std::size_t most, std::vector<entry>* into) {
+std::size_t cursor::read_interrupted(std::size_t most, const visitor* take) {
     const chain::tail& tail = chain_->dead_tail();
     std::size_t count = 0;
     while (count < most && interrupted_ < tail.interrupted.size()) {
         const std::string& payload = tail.interrupted[interrupted_++];
         const std::uint64_t sequence = tail.last_sequence + interrupted_;
         if (sequence <= behind_) continue;
-        if (into != nullptr) {
-            if (!append(*into, sequence, payload)) continue;
-            record& cut_off = into->back().what;
+        if (take != nullptr) {
+            if (!decode_next(sequence, payload)) continue;
+            record& cut_off = next_.what;
             cut_off.result = outcome::interrupted;
             cut_off.success = false;
             cut_off.status = 0;
             cut_off.duration_us.reset();
+            (*take)(next_);
         }
         behind_ = sequence;
         ++count;

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "tracking/journal/chain.hpp"
 
@@ -15,16 +15,17 @@ public:
     explicit cursor(std::shared_ptr<chain> over) : chain_(std::move(over)) {}
 
     const journal_id& id() const override { return chain_->id(); }
-    std::size_t read(std::size_t most, std::vector<entry>& into) override { return go_on(most, &into); }
+    std::size_t each(std::size_t most, const visitor& take) override { return go_on(most, &take); }
     std::uint64_t pass(std::size_t most) override { return go_on(most, nullptr) > 0 ? behind_ : 0; }
     void seek(std::uint64_t sequence) override;
 
 private:
-    // `into` null = the records are passed only.
-    std::size_t go_on(std::size_t most, std::vector<entry>* into);
+    // `take` null = the records are passed only.
+    std::size_t go_on(std::size_t most, const visitor* take);
     bool enter_next();
-    std::size_t read_segment(std::size_t most, std::vector<entry>* into);
-    std::size_t read_interrupted(std::size_t most, std::vector<entry>* into);
+    std::size_t read_segment(std::size_t most, const visitor* take);
+    std::size_t read_interrupted(std::size_t most, const visitor* take);
+    bool decode_next(std::uint64_t sequence, std::span<const char> payload);
 
     const std::shared_ptr<chain> chain_;
     std::shared_ptr<segment> at_;
@@ -32,6 +33,7 @@ private:
     std::uint32_t offset_ = 0;
     std::uint64_t behind_ = 0;     // end frames up to this one are passed over
     std::size_t interrupted_ = 0;  // how many were read
+    entry next_;                   // decoded into again and again: its strings keep their room
 };
 
 }  // namespace tracking::journal

@@ -46,10 +46,15 @@ class reader {
 public:
     virtual ~reader() = default;
     virtual const journal_id& id() const = 0;
-    // Appends up to `most` records behind the cursor to `into` and moves on; returns how many. The torn tail of a
-    // journal of a dead process reads as its end, followed by its begun but never ended requests (outcome=interrupted),
-    // in the same order and with the same sequences however often it is read.
-    virtual std::size_t read(std::size_t most, std::vector<entry>& into) = 0;
+    // Calls `take` with up to `most` records behind the cursor, one after the other, and moves on; returns how many. The
+    // torn tail of a journal of a dead process reads as its end, followed by its begun but never ended requests
+    // (outcome=interrupted), in the same order and with the same sequences however often it is read.
+    using visitor = std::function<void(const entry&)>;  // the entry is there during the call only
+    virtual std::size_t each(std::size_t most, const visitor& take) = 0;
+    // The same, appended to `into`.
+    std::size_t read(std::size_t most, std::vector<entry>& into) {
+        return each(most, [&into](const entry& one) { into.push_back(one); });
+    }
     // The same without making records of them: moves on past up to `most` and returns the sequence of the last one
     // that was passed; 0 = there was none.
     virtual std::uint64_t pass(std::size_t most) = 0;

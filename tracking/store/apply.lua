@@ -1,17 +1,17 @@
 #!lua
--- Applies one batch of one journal: compare-and-set on the journal's position, then both streams, all counters and
--- the new position. Everything that could fail is read and checked first; from the first write on nothing can.
+-- Applies one batch: compare-and-set on the position of each journal that it has records of, then both streams, all
+-- counters and the new positions. Everything that could fail is read and checked first; from the first write on nothing can.
 -- A script that fails half-way would keep its earlier writes.
 --
 -- KEYS: every key that the batch touches; the first six are meta, journals, usage stream, analytics stream, total
 -- and checkpoints. ARGV[1]: the batch in MessagePack (batch.cpp packs it).
--- Returns {'ok', last}, or with nothing applied {'position', held}, {'dataset', held}, or an error naming the key.
+-- Returns {'ok'}, or with nothing applied {'position', journal, held}, {'dataset', held}, or an error naming the key.
 
 local call, try = redis.call, redis.pcall
 local format, floor = string.format, math.floor
 local meta, journals, usage, analytics, total, checkpoints =
     KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local journal, prev, last, dataset, maxlen, step, errors_max, field_lists,
+local shares, dataset, maxlen, step, errors_max, field_lists,
     shapes, entries, count, hashes, texts, zsets, errors, actives = unpack(cmsgpack.unpack(ARGV[1]))
 
 -- A user whose rights end in the middle would leave half a batch.
@@ -33,12 +33,17 @@ local function check(key, wanted)
 end
 
 ---- Is this batch the next one, of this data set?
-local held = try('HMGET', journals, journal)
+local ask = {'HMGET', journals}  -- a share: the journal, its position before, its position after
+for i = 1, #shares, 3 do ask[#ask + 1] = shares[i] end
+local held = try(unpack(ask))
 local set_id = try('HMGET', meta, 'dataset', 'trimmedEntries')
 if held.err then return redis.error_reply('WRONGTYPE the key ' .. journals .. ' holds no hash') end
 if set_id.err then return redis.error_reply('WRONGTYPE the key ' .. meta .. ' holds no hash') end
 if (set_id[1] or '') ~= dataset then return {'dataset', set_id[1] or ''} end
-if (held[1] or '0') ~= prev then return {'position', held[1] or '0'} end
+for i = 1, #shares, 3 do
+    local position = held[(i + 2) / 3] or '0'
+    if position ~= shares[i + 1] then return {'position', shares[i], position} end
+end
 
 ---- Read and check: streams
 local function last_id(key)
@@ -260,5 +265,5 @@ for _ = 1, 4 do
     trimmed = tonumber(upto)
 end
 
-call('HSET', journals, journal, last)
-return {'ok', last}
+for i = 1, #shares, 3 do call('HSET', journals, shares[i], shares[i + 2]) end
+return {'ok'}

@@ -54,12 +54,22 @@ void add_sketches(day_bucket& day, const record& what, ending end) {
 }  // namespace
 
 void batch::impl::clear() {
+    shares.clear();
+    latest_share = 0;
     minutes.clear();
     days.clear();
     latest_minute = 0;
     shapes.clear();
     entries.clear();
     records = 0;
+}
+
+batch::share& batch::impl::share_of(const journal::journal_id& of, std::uint64_t behind) {
+    if (latest_share < shares.size() && shares[latest_share].of == of) return shares[latest_share];
+    for (latest_share = 0; latest_share < shares.size(); ++latest_share) {
+        if (shares[latest_share].of == of) return shares[latest_share];
+    }
+    return shares.emplace_back(of, behind, behind);
 }
 
 minute_bucket& batch::impl::minute_of(std::int64_t ms) {
@@ -117,14 +127,11 @@ void batch::impl::add_entry(const record& what) {
 batch::batch(const key_names& keys, const calendar& when) : impl_(std::make_unique<impl>(keys, when)) {}
 batch::~batch() = default;
 batch::batch(batch&&) noexcept = default;
+batch& batch::operator=(batch&&) noexcept = default;
 
-void batch::begin(const journal::journal_id& of, std::uint64_t position) {
-    impl_->clear();
-    impl_->journal = journal::to_text(of);
-    impl_->position = impl_->first = impl_->last = position;
-}
+void batch::clear() { impl_->clear(); }
 
-void batch::add(const journal::entry& one) {
+void batch::add(const journal::journal_id& of, std::uint64_t behind, const journal::entry& one) {
     const counters values = count(one.what);
     const ending end = ending_of(one.what);
     auto& minute = impl_->minute_of(one.what.ts_ms);
@@ -135,13 +142,12 @@ void batch::add(const journal::entry& one) {
     add_user(day, one.what, end);
     add_sketches(day, one.what, end);
     impl_->add_entry(one.what);
-    if (impl_->records++ == 0) impl_->first = one.sequence;
-    impl_->last = one.sequence;
+    ++impl_->records;
+    impl_->share_of(of, behind).last = one.sequence;
 }
 
 std::size_t batch::records() const { return impl_->records; }
 std::size_t batch::bytes() const { return impl_->entries.bytes().size(); }
-std::uint64_t batch::first() const { return impl_->first; }
-std::uint64_t batch::last() const { return impl_->last; }
+const std::vector<batch::share>& batch::shares() const { return impl_->shares; }
 
 }  // namespace tracking::store

@@ -1,11 +1,12 @@
-// Records of one journal on their way to Redis: aggregated per key and field, so that the work of Redis grows with
-// what a batch touches and not with its records. Filled and sent by the shipper; reused from batch to batch.
+// Records on their way to Redis, of one journal or of several: aggregated per key and field, so that the work of Redis
+// grows with what a batch touches and not with its records. Filled and sent by the shipper; reused from batch to batch.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/calendar.hpp"
@@ -19,14 +20,21 @@ public:
     batch(const key_names& keys, const calendar& when);
     ~batch();
     batch(batch&&) noexcept;
+    batch& operator=(batch&&) noexcept;
 
-    void begin(const journal::journal_id& of, std::uint64_t position);  // empties it
-    void add(const journal::entry& one);                                // in the order of their sequences
+    // One journal's share: applied only if Redis holds the journal up to `behind`, which is then `last`.
+    struct share {
+        journal::journal_id of;
+        std::uint64_t behind, last;
+    };
+
+    void clear();
+    // The records of a journal in the order of their sequences; `behind` is its position before the first of them.
+    void add(const journal::journal_id& of, std::uint64_t behind, const journal::entry& one);
 
     std::size_t records() const;
-    std::size_t bytes() const;    // of the entries
-    std::uint64_t first() const;  // sequence of the first record
-    std::uint64_t last() const;   // sequence of the last; the position that it began with when empty
+    std::size_t bytes() const;  // of the entries
+    const std::vector<share>& shares() const;
 
     struct target {
         std::string script;  // the sha of apply.lua with EVALSHA, its text with EVAL

@@ -329,6 +329,16 @@ void pack_field_lists(message_pack& to) {  // in the order of field_list
     to.close_array(lists, 3);
 }
 
+void pack_shares(message_pack& to, const std::vector<batch::share>& shares) {
+    const auto place = to.open_array();
+    for (const auto& share : shares) {
+        to.text(journal::to_text(share.of));
+        to.text(std::to_string(share.behind));
+        to.text(std::to_string(share.last));
+    }
+    to.close_array(place, 3 * shares.size());
+}
+
 std::int64_t checkpoint_step(std::uint64_t maxlen) {
     if (maxlen == 0) return checkpoint_step_max;
     return static_cast<std::int64_t>(std::clamp<std::uint64_t>(maxlen / 100, 1, checkpoint_step_max));
@@ -345,9 +355,7 @@ command batch::apply(const target& to) const {
 
     message_pack pack;
     const auto root = pack.open_array();
-    pack.text(of.journal);
-    pack.text(std::to_string(of.position));
-    pack.text(std::to_string(of.last));
+    pack_shares(pack, of.shares);
     pack.text(to.dataset);
     pack.integer(static_cast<std::int64_t>(to.stream_maxlen));
     pack.integer(checkpoint_step(to.stream_maxlen));
@@ -361,7 +369,7 @@ command batch::apply(const target& to) const {
     pack.close_array(entries, 2 * of.records);
     pack.integer(static_cast<std::int64_t>(of.records));
     parts.into(pack);
-    pack.close_array(root, 16);
+    pack.close_array(root, 14);
 
     command words;
     words.reserve(4 + parts.names().size());

@@ -64,21 +64,22 @@ struct batch::impl {
     impl(const key_names& with, const calendar& when) : keys(with), minute_names_of(when) {}
 
     void clear();
+    share& share_of(const journal::journal_id& of, std::uint64_t behind);
     minute_bucket& minute_of(std::int64_t ms);
     void add_entry(const record& what);
     std::size_t shape_of(std::uint64_t fields);
 
     const key_names& keys;
     minute_cache minute_names_of;
-    std::string journal;
-    std::uint64_t position = 0, first = 0, last = 0;
+    std::vector<batch::share> shares;
+    std::size_t latest_share = 0;
     std::size_t records = 0;
     std::vector<minute_bucket> minutes;
     std::vector<day_bucket> days;
     std::size_t latest_minute = 0;
     std::vector<entry_shape> shapes;
     message_pack entries;
-    message_pack scratch;
+    message_pack scratch;  // one entry's values
 };
 
 }  // namespace tracking::store

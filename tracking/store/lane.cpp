@@ -6,68 +6,47 @@
 
 namespace tracking::store {
 
-lane::lane(journal::directory& journals, const journal::journal_id& id, const key_names& keys, const calendar& when)
-    : journals_(journals), id_(id), own_(journals.is_own(id)), batch_(keys, when) {}
+lane::lane(journal::directory& journals, const journal::journal_id& id)
+    : journals_(journals), id_(id), own_(journals.is_own(id)) {}
 
 void lane::go_on_from(std::uint64_t position) {
-    position_ = position;
-    waiting_.clear();
-    batch_.begin(id_, position);
+    position_ = read_ = position;
     if (!reader_) reader_ = journals_.read(id_);
     if (reader_) reader_->seek(position);
     ahead_.reset();
     ended_ = false;
-    retry_at = {};
-    retry_pause = std::chrono::milliseconds{0};
 }
 
-void lane::read(std::size_t most, instant now) {
-    if (ended_ || !reader_ || waiting_.size() >= most) return;
-    const std::size_t before = waiting_.size();
-    const std::size_t count = reader_->read(most - before, waiting_);
-    if (count == 0) {
-        if (!own_ && waiting_.empty()) {  // its files may go
-            ended_ = true;
-            reader_.reset();
-            ahead_.reset();
-        }
-        return;
+std::size_t lane::read(std::size_t most, batch& to) {
+    if (ended_ || !reader_) return 0;
+    const std::uint64_t behind = read_;
+    std::size_t fresh = 0;
+    const std::size_t count = reader_->each(most, [&](const journal::entry& one) {
+        // Segments that went before their time leave no gap to fill: what Redis has already is not read again.
+        if (one.sequence <= read_) return;
+        note_gap(one.sequence);
+        to.add(id_, behind, one);
+        read_ = one.sequence;
+        ++fresh;
+    });
+    if (count == 0 && !own_ && read_ == position_) {  // its files may go
+        ended_ = true;
+        reader_.reset();
+        ahead_.reset();
     }
-    // Segments that went before their time leave no gap to fill: what Redis has already is not read again.
-    const auto fresh = waiting_.begin() + static_cast<std::ptrdiff_t>(before);
-    waiting_.erase(std::remove_if(fresh, waiting_.end(), [&](const auto& one) { return one.sequence <= position_; }),
-                   waiting_.end());
-    if (waiting_.empty()) return;
-    if (before == 0) {
-        since_ = now;
-        note_gap();
-    }
-    seen_ = std::max(seen_, waiting_.back().sequence);
+    seen_ = std::max(seen_, read_);
+    return fresh;
 }
 
-void lane::note_gap() {
-    if (waiting_.front().sequence == position_ + 1 || gap_noted_) return;
+void lane::note_gap(std::uint64_t found) {
+    if (found == read_ + 1 || gap_noted_) return;
     gap_noted_ = true;
     spdlog::warn("journal {}: records {} to {} are not there (damaged, or removed before they were shipped); going on",
-                 journal::to_text(id_), position_ + 1, waiting_.front().sequence - 1);
+                 journal::to_text(id_), read_ + 1, found - 1);
 }
 
-const batch& lane::next_batch(std::size_t most) {
-    if (batch_.records() > 0) return batch_;
-    batch_.begin(id_, position_);
-    for (const auto& one : waiting_) {
-        if (batch_.records() >= most || batch_.bytes() >= batch_bytes_max) break;
-        batch_.add(one);
-    }
-    return batch_;
-}
-
-void lane::applied() {
-    position_ = batch_.last();
-    const auto count = static_cast<std::ptrdiff_t>(batch_.records());
-    waiting_.erase(waiting_.begin(), waiting_.begin() + count);
-    if (!waiting_.empty()) note_gap();
-    batch_.begin(id_, position_);
+void lane::applied(std::uint64_t last) {
+    position_ = last;
     if (seen_ <= position_) ahead_.reset();
     retry_at = {};
     retry_pause = std::chrono::milliseconds{0};

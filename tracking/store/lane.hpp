@@ -1,11 +1,10 @@
-// One journal on its way to Redis: what was read, the batch under way, and the position that Redis holds. No I/O to
-// Redis here. Used by the shipper.
+// One journal on its way to Redis: how far it was read into batches, and how far Redis has it. No I/O to Redis here.
+// Used by the shipper.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/batch.hpp"
@@ -14,47 +13,36 @@ namespace tracking::store {
 
 class lane {
 public:
-    using instant = std::chrono::steady_clock::time_point;
-    static constexpr std::size_t batch_bytes_max = 4 * 1024 * 1024;
-
-    lane(journal::directory& journals, const journal::journal_id& id, const key_names& keys, const calendar& when);
+    lane(journal::directory& journals, const journal::journal_id& id);
 
     const journal::journal_id& id() const { return id_; }
     bool own() const { return own_; }
     std::uint64_t position() const { return position_; }
 
-    // Redis holds everything up to `position`: forget what was read and go on behind it.
+    // Redis holds everything up to `position`: what was read and is not there is read again.
     void go_on_from(std::uint64_t position);
-    // Reads on, up to `most` records waiting.
-    void read(std::size_t most, instant now);
-    // Records that were read and are not applied.
-    std::size_t waiting() const { return waiting_.size(); }
-    instant waiting_since() const { return since_; }
-    bool ended() const { return ended_; }  // the journal of a dead process, read to its end
-
-    // The batch of the first records that wait; the same one again until applied() or go_on_from().
-    const batch& next_batch(std::size_t most);
-    void applied();  // next_batch's records are in Redis
+    // Reads on into `to`, up to `most` records; returns how many.
+    std::size_t read(std::size_t most, batch& to);
+    void applied(std::uint64_t last);      // Redis has what was read up to here
+    bool ended() const { return ended_; }  // the journal of a dead process, in Redis to its end
 
     // How many records lie behind the position, as far as reading ahead (bounded, for the lag shown) has seen.
     std::uint64_t lag() const { return seen_ > position_ ? seen_ - position_ : 0; }
     void look_ahead(std::size_t most);
 
-    // After a refusal (not a lost connection) this journal alone waits.
-    instant retry_at{};
+    // After a refusal (not a lost connection) this journal waits, and then goes alone until it has passed.
+    std::chrono::steady_clock::time_point retry_at{};
     std::chrono::milliseconds retry_pause{0};
+    bool refused() const { return retry_pause.count() > 0; }
 
 private:
-    void note_gap();
+    void note_gap(std::uint64_t found);
 
     journal::directory& journals_;
     journal::journal_id id_;
     bool own_;
     std::unique_ptr<journal::reader> reader_, ahead_;
-    std::uint64_t position_ = 0, seen_ = 0;
-    std::vector<journal::entry> waiting_;
-    batch batch_;
-    instant since_{};
+    std::uint64_t position_ = 0, read_ = 0, seen_ = 0;  // sequences: in Redis, in batches, known to be there
     bool ended_ = false, gap_noted_ = false;
 };
 

@@ -25,10 +25,12 @@ namespace {
 
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 
-constexpr milliseconds tick_pause{5};         // nobody wakes the shipper: it looks by itself
-constexpr milliseconds linger{100};           // a few records wait for more, so that a batch is worth its price
-constexpr std::size_t ship_at_once = 500;     // records that wait for nothing
+constexpr milliseconds tick_pause{10};        // nobody wakes the shipper: it looks by itself
+constexpr milliseconds linger{70};            // a few records wait for more, so that a batch is worth its price
+constexpr std::size_t ship_at_once = 1'000;   // records that wait for nothing
 constexpr std::size_t batch_records = 2'000;  // most of one batch
+constexpr std::size_t batch_bytes_max = 4 * 1024 * 1024;
+constexpr std::size_t turn_records = 250;  // that one journal brings before it is the next one's turn
 constexpr milliseconds command_deadline{5'000};
 constexpr milliseconds connect_deadline{2'000};
 constexpr milliseconds pause_min{50}, pause_max{2'000};
@@ -47,6 +49,12 @@ std::string sha1_hex(std::string_view text) {
         hex += "0123456789abcdef"[digest[i] & 15];
     }
     return hex;
+}
+
+// Everything that looks by itself looks at the same instants: one wake-up serves all.
+steady_clock::time_point next_look() {
+    const auto now = steady_clock::now();
+    return now + tick_pause - now.time_since_epoch() % tick_pause;
 }
 
 std::uint64_t sequence_in(std::string_view text) {
@@ -68,24 +76,34 @@ struct shipper::impl {
           keys(part.settings.redis.prefix),
           nap(part.executor),
           tick_timer(part.executor),
-          flush_timer(part.executor) {}
+          flush_timer(part.executor),
+          filling(keys, part.when),
+          sending(keys, part.when) {}
 
     net::awaitable<void> ship();
     net::awaitable<void> tick();
     net::awaitable<bool> open_up();
     net::awaitable<bool> ask_positions();
     net::awaitable<bool> pass();
-    net::awaitable<bool> send(lane& of);
-    net::awaitable<std::variant<reply, redis_error>> apply(lane& of);
+    net::awaitable<bool> send();
+    net::awaitable<void> fill_meanwhile();
+    net::awaitable<std::variant<reply, redis_error>> apply();
     net::awaitable<void> sleep(net::steady_timer& on, milliseconds pause);
+    net::awaitable<void> look_later(net::steady_timer& on);
 
-    bool take_answer(lane& of, const reply& answer);
-    void refuse(lane& of, const std::string& why);
+    void fill();
+    void fill_with_refused();
+    void rewind();
+    bool take_answer(const reply& answer);
+    void refuse(const std::string& why);
     void lose_connection(const std::string& why);
     void tell(const std::string& state, bool good);
     void note_data_set(const data_set& found);
-    bool due(const lane& of, steady_clock::time_point now) const;
+    bool due() const;
+    bool retry_due() const;
+    bool any_refused() const;
     std::size_t batch_most() const;
+    std::size_t room() const;
 
     parts part;
     key_names keys;
@@ -98,6 +116,10 @@ struct shipper::impl {
     std::string address;  // without credentials
     std::string dataset;
     std::map<journal::journal_id, std::unique_ptr<lane>> lanes;
+    batch filling;                          // what was read and is not sent
+    steady_clock::time_point filled_since;  // when its first record was read
+    bool goes_alone = false;                // it is of one journal that was refused
+    batch sending;
     std::uint64_t clean_passes = 0;  // passes that found every journal shipped to its end
     shipper_state state{.connected = false, .redis = "not connected yet"};
     const std::string script_sha = sha1_hex(apply_script);
@@ -116,6 +138,11 @@ void shipper::impl::tell(const std::string& text, bool good) {
 
 net::awaitable<void> shipper::impl::sleep(net::steady_timer& on, milliseconds length) {
     on.expires_after(length);
+    co_await on.async_wait(as_result);
+}
+
+net::awaitable<void> shipper::impl::look_later(net::steady_timer& on) {
+    on.expires_at(next_look());
     co_await on.async_wait(as_result);
 }
 
@@ -189,11 +216,13 @@ net::awaitable<bool> shipper::impl::ask_positions() {
         }
         for (std::size_t i = 0; i < ids.size(); ++i) positions[i] = sequence_in(answer.elements[i].text);
     }
+    filling.clear();
     std::erase_if(lanes, [&](const auto& one) { return std::find(ids.begin(), ids.end(), one.first) == ids.end(); });
     for (std::size_t i = 0; i < ids.size(); ++i) {
         auto& of = lanes[ids[i]];
         if (of && of->ended() && of->position() == positions[i]) continue;
-        if (!of) of = std::make_unique<lane>(part.journals, ids[i], keys, part.when);
+        if (!of) of = std::make_unique<lane>(part.journals, ids[i]);
+        of->retry_pause = milliseconds{0};
         of->go_on_from(positions[i]);
         part.journals.shipped(ids[i], positions[i]);
     }
@@ -208,88 +237,156 @@ std::size_t shipper::impl::batch_most() const {
     return maxlen == 0 ? batch_records : std::clamp<std::size_t>(maxlen / 10, 1, batch_records);
 }
 
-bool shipper::impl::due(const lane& of, steady_clock::time_point now) const {
-    if (of.waiting() == 0 || now < of.retry_at) return false;
-    return flushing || of.waiting() >= std::min(ship_at_once, batch_most()) || now - of.waiting_since() >= linger;
+std::size_t shipper::impl::room() const {
+    const std::size_t most = batch_most();
+    return filling.bytes() >= batch_bytes_max || filling.records() >= most ? 0 : most - filling.records();
 }
 
-net::awaitable<std::variant<reply, redis_error>> shipper::impl::apply(lane& of) {
-    const batch& next = of.next_batch(batch_most());
+bool shipper::impl::any_refused() const {
+    return std::any_of(lanes.begin(), lanes.end(), [](const auto& one) { return one.second->refused(); });
+}
+
+bool shipper::impl::retry_due() const {
+    const auto now = steady_clock::now();
+    return std::any_of(lanes.begin(), lanes.end(),
+                       [&](const auto& one) { return one.second->refused() && one.second->retry_at <= now; });
+}
+
+bool shipper::impl::due() const {
+    if (filling.records() == 0) return false;
+    return flushing || goes_alone || filling.records() >= std::min(ship_at_once, batch_most()) ||
+           steady_clock::now() - filled_since >= linger;
+}
+
+// Reads what is new, from every journal in turn, so that none keeps the others waiting.
+void shipper::impl::fill() {
+    if (goes_alone) return;
+    const bool was_empty = filling.records() == 0;
+    for (bool more = true; more && room() > 0;) {
+        more = false;
+        for (auto& [id, of] : lanes) {
+            if (!of->refused()) more |= of->read(std::min(turn_records, room()), filling) > 0;
+        }
+    }
+    if (was_empty) filled_since = steady_clock::now();
+}
+
+// A journal that holds what Redis refuses must not keep the others from being shipped.
+void shipper::impl::fill_with_refused() {
+    const auto now = steady_clock::now();
+    for (auto& [id, of] : lanes) {
+        if (goes_alone || !of->refused() || now < of->retry_at) continue;
+        goes_alone = of->read(batch_most(), filling) > 0;
+    }
+}
+
+// What was read and is not in Redis is read again.
+void shipper::impl::rewind() {
+    filling.clear();
+    goes_alone = false;
+    for (auto& [id, of] : lanes) {
+        if (!of->ended()) of->go_on_from(of->position());
+    }
+}
+
+net::awaitable<std::variant<reply, redis_error>> shipper::impl::apply() {
     batch::target to{script_sha, true, dataset, part.settings.redis.stream_maxlen};
-    std::vector<command> commands{next.apply(to)};
+    std::vector<command> commands{sending.apply(to)};
     auto sent = co_await redis->pipeline(commands, command_deadline);
     if (const auto* error = std::get_if<redis_error>(&sent)) co_return *error;
     if (std::get<std::vector<reply>>(sent).front().text.starts_with("NOSCRIPT")) {
         to = {std::string(apply_script), false, dataset, part.settings.redis.stream_maxlen};
-        commands.front() = next.apply(to);
+        commands.front() = sending.apply(to);
         sent = co_await redis->pipeline(commands, command_deadline);
         if (const auto* error = std::get_if<redis_error>(&sent)) co_return *error;
     }
     co_return std::move(std::get<std::vector<reply>>(sent).front());
 }
 
-void shipper::impl::refuse(lane& of, const std::string& why) {
+void shipper::impl::refuse(const std::string& why) {
     ++state.refused;
     if (wants_new_connection(why)) return lose_connection(why);
-    of.retry_pause = longer(of.retry_pause);
-    of.retry_at = steady_clock::now() + of.retry_pause;
+    for (const auto& share : sending.shares()) {
+        lane& of = *lanes.at(share.of);
+        of.retry_pause = longer(of.retry_pause);
+        of.retry_at = steady_clock::now() + of.retry_pause;
+    }
+    rewind();
     tell(why, false);
 }
 
 // True when the batch was applied.
-bool shipper::impl::take_answer(lane& of, const reply& answer) {
-    if (answer.kind != reply::type::array || answer.elements.size() != 2) {
-        refuse(of, answer.is_error() ? answer.text : "an answer that no batch asks for");
+bool shipper::impl::take_answer(const reply& answer) {
+    if (answer.kind != reply::type::array || answer.elements.empty()) {
+        refuse(answer.is_error() ? answer.text : "an answer that no batch asks for");
         return false;
     }
     const std::string& what = answer.elements[0].text;
-    const std::string& value = answer.elements[1].text;
     if (what == "ok") {
-        const auto count = of.next_batch(batch_most()).records();
-        of.applied();
-        part.journals.shipped(of.id(), of.position());
-        state.shipped += count;
+        for (const auto& share : sending.shares()) {
+            lanes.at(share.of)->applied(share.last);
+            part.journals.shipped(share.of, share.last);
+        }
+        state.shipped += sending.records();
         ++state.batches;
         pause = milliseconds{0};
         return true;
     }
-    if (what == "position") {
-        spdlog::info("redis: journal {} goes on behind {}, where Redis has it (not {})", journal::to_text(of.id()),
-                     value, of.position());
-        of.go_on_from(sequence_in(value));
+    if (what != "position" || answer.elements.size() < 3) {
+        lose_connection("the data set was flushed or replaced");
         return false;
     }
-    lose_connection("the data set was flushed or replaced");
+    rewind();
+    for (const auto& share : sending.shares()) {
+        if (journal::to_text(share.of) != answer.elements[1].text) continue;
+        spdlog::info("redis: journal {} goes on behind {}, where Redis has it (not {})", answer.elements[1].text,
+                     answer.elements[2].text, share.behind);
+        lanes.at(share.of)->go_on_from(sequence_in(answer.elements[2].text));
+    }
     return false;
 }
 
-net::awaitable<bool> shipper::impl::send(lane& of) {
-    const auto answer = co_await apply(of);
+net::awaitable<bool> shipper::impl::send() {
+    const auto answer = co_await apply();
     if (const auto* error = std::get_if<redis_error>(&answer)) {
         lose_connection(error->what);
         co_return false;
     }
-    co_return take_answer(of, std::get<reply>(answer));
+    co_return take_answer(std::get<reply>(answer));
+}
+
+net::awaitable<void> shipper::impl::fill_meanwhile() {
+    fill();
+    co_return;
 }
 
 // One look at every journal. True = something was applied, so look again at once.
 net::awaitable<bool> shipper::impl::pass() {
-    bool moved = false, clean = true, refused = false;
-    for (auto& [id, of] : lanes) {
-        if (stopping || !ready) co_return moved;
-        of->read(batch_most(), steady_clock::now());
-        if (due(*of, steady_clock::now())) moved |= co_await send(*of);
-        clean &= of->waiting() == 0;
-        refused |= of->retry_at != steady_clock::time_point{};
+    using namespace net::experimental::awaitable_operators;
+    if (filling.records() == 0) fill_with_refused();
+    fill();
+    if (!due()) {
+        const bool clean = filling.records() == 0 && !any_refused();
+        clean_passes += clean;
+        if (clean) tell("connected", true);
+        co_return false;
     }
-    if (clean && !moved) ++clean_passes;
-    if (ready && !refused && (clean || moved)) tell("connected", true);
+    std::swap(filling, sending);
+    filling.clear();
+    goes_alone = false;
+    bool moved = false;
+    if (retry_due()) {  // the next batch is for that journal alone
+        moved = co_await send();
+    } else {
+        moved = co_await (send() && fill_meanwhile());
+    }
+    if (moved && !any_refused()) tell("connected", true);
     co_return moved;
 }
 
 net::awaitable<void> shipper::impl::ship() {
     for (const auto& id : part.journals.journals()) {  // so that their lag is seen before Redis is
-        if (part.journals.is_own(id)) lanes[id] = std::make_unique<lane>(part.journals, id, keys, part.when);
+        if (part.journals.is_own(id)) lanes[id] = std::make_unique<lane>(part.journals, id);
     }
     while (!stopping) {
         if (!ready) {
@@ -302,7 +399,7 @@ net::awaitable<void> shipper::impl::ship() {
         }
         const bool moved = co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
-        if (ready && !moved && !stopping) co_await sleep(nap, tick_pause);
+        if (ready && !moved && !stopping) co_await look_later(nap);
     }
     lose_connection("stopped");
     state.redis = "stopped";
@@ -322,12 +419,10 @@ net::awaitable<void> shipper::impl::tick() {
         if (now >= next_look) {
             next_look = now + look_ahead_pause;
             for (auto& [id, of] : lanes) {
-                if (!ready || of->waiting() >= batch_most() || of->retry_pause.count() > 0) {
-                    of->look_ahead(look_ahead_records);
-                }
+                if (!ready || room() == 0 || of->refused()) of->look_ahead(look_ahead_records);
             }
         }
-        co_await sleep(tick_timer, tick_pause);
+        co_await look_later(tick_timer);
     }
 }
 
