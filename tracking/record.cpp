@@ -176,14 +176,17 @@ std::string_view to_string(user_source value) {
     return "anonymous";
 }
 
-std::string to_text(const uuid& id) {
-    std::string text(36, '-');
-    char* to = text.data();
+void put_text(const uuid& id, char* to) {
     for (std::size_t i = 0; i < id.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) ++to;
+        if (i == 4 || i == 6 || i == 8 || i == 10) *to++ = '-';
         *to++ = hex_digits[id[i] >> 4];
         *to++ = hex_digits[id[i] & 15];
     }
+}
+
+std::string to_text(const uuid& id) {
+    std::string text(uuid_text_bytes, '\0');
+    put_text(id, text.data());
     return text;
 }
 

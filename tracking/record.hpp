@@ -104,6 +104,8 @@ std::string_view to_string(cost_source value);
 std::string_view to_string(user_source value);
 
 std::string to_text(const uuid& id);  // 8-4-4-4-12, lower case
+inline constexpr std::size_t uuid_text_bytes = 36;
+void put_text(const uuid& id, char* to);  // the same, without a string
 // A new UUIDv7 at `now_ms`; ids made by one thread ascend even within a millisecond or when the clock steps back.
 uuid make_uuid7(std::int64_t now_ms);
 
@@ -131,8 +133,9 @@ struct field_name {
 };
 std::span<const field_name> usage_fields();
 
-// Calls `visit(name, value)` for each set field of the usage view, in that order. `value` lives during the call only.
-using field_visitor = std::function<void(std::string_view, std::string_view)>;
+// Calls `visit(at, value)` for each set field of the usage view, usage_fields()[at], in that order. `value` lives
+// during the call only.
+using field_visitor = std::function<void(std::size_t, std::string_view)>;
 void for_each_usage_field(const record& from, const field_visitor& visit);
 
 // The line of the log, without the line end: control characters in names are escaped.

@@ -73,6 +73,15 @@ enum tag : std::uint8_t {
     user_from_tag = 72,
 };
 
+// Where a tag is in its table, counted from 1; 0 = it is not.
+template <class Table>
+constexpr std::array<std::uint8_t, 128> places_in(const Table& table) {
+    std::array<std::uint8_t, 128> places{};
+    for (std::size_t i = 0; i < table.size(); ++i) places[table[i].tag] = static_cast<std::uint8_t>(i + 1);
+    return places;
+}
+constexpr auto text_place = places_in(texts), number_place = places_in(numbers), unit_place = places_in(units);
+
 constexpr std::size_t text_max_tight = 64;
 constexpr std::size_t varint_max = 10;
 constexpr std::size_t numbers_max = numbers.size() + units.size() + 8;
@@ -176,10 +185,8 @@ E to_enum(std::uint64_t value, E last, E otherwise) {
 int to_int(std::uint64_t value) { return static_cast<int>(unzigzag(value)); }
 
 void set_number(record& to, std::uint8_t tag, std::uint64_t value) {
-    for (const auto& [number, field] : numbers)
-        if (number == tag) to.*field = unzigzag(value);
-    for (const auto& [number, count] : units)
-        if (number == tag) to.units.*count = unzigzag(value);
+    if (const auto at = number_place[tag]) to.*numbers[at - 1U].number = unzigzag(value);
+    if (const auto at = unit_place[tag]) to.units.*units[at - 1U].count = unzigzag(value);
     switch (tag) {
         case ts_tag:
             to.ts_ms = unzigzag(value);
@@ -211,8 +218,7 @@ void set_number(record& to, std::uint8_t tag, std::uint64_t value) {
 }
 
 void set_bytes(record& to, std::uint8_t tag, std::string_view bytes) {
-    for (const auto& [number, field, most] : texts)
-        if (number == tag) to.*field = bytes;
+    if (const auto at = text_place[tag]) (to.*texts[at - 1U].text).assign(bytes);
     if (tag == id_tag && bytes.size() == to.id.size()) std::memcpy(to.id.data(), bytes.data(), bytes.size());
 }
 

@@ -74,7 +74,8 @@ bool audio_seconds(const record& from, buffer& space, std::string_view& value) {
 }
 
 bool id_text(const record& from, buffer& space, std::string_view& value) {
-    value = view_of(space, space.data() + to_text(from.id).copy(space.data(), space.size()));
+    put_text(from.id, space.data());
+    value = view_of(space, space.data() + uuid_text_bytes);
     return true;
 }
 bool ts_text(const record& from, buffer& space, std::string_view& value) {
@@ -240,8 +241,8 @@ std::span<const field_name> usage_fields() { return names; }
 void for_each_usage_field(const record& from, const field_visitor& visit) {
     buffer space;
     std::string_view value;
-    for (const field& each : fields)
-        if (each.value(from, space, value)) visit(each.name.name, value);
+    for (std::size_t i = 0; i < fields.size(); ++i)
+        if (fields[i].value(from, space, value)) visit(i, value);
 }
 
 std::string log_line(const record& from) {

@@ -74,7 +74,8 @@ record full_record() {
 
 std::map<std::string, std::string> fields_of(const record& r) {
     std::map<std::string, std::string> all;
-    for_each_usage_field(r, [&](std::string_view name, std::string_view value) {
+    for_each_usage_field(r, [&](std::size_t at, std::string_view value) {
+        const std::string_view name = usage_fields()[at].name;
         EXPECT_TRUE(all.emplace(name, value).second) << name;
     });
     return all;

@@ -109,13 +109,9 @@ std::size_t batch::impl::shape_of(std::uint64_t fields) {
 // One entry is its shape's number and its values, packed one after the other.
 void batch::impl::add_entry(const record& what) {
     static_assert(sizeof(entry_shape::fields) * 8 >= 64);
-    const auto names = usage_fields();
     std::uint64_t fields = 0;
-    std::size_t at = 0;
     scratch.clear();
-    const field_visitor visit = [&](std::string_view name, std::string_view value) {
-        while (at < names.size() && names[at].name.data() != name.data() && names[at].name != name) ++at;
-        if (at >= names.size()) return;
+    const field_visitor visit = [&](std::size_t at, std::string_view value) {
         fields |= std::uint64_t{1} << at;
         scratch.text(value);
     };

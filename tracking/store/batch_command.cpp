@@ -165,6 +165,11 @@ public:
         errors_.into(to);
         actives_.into(to);
     }
+    std::size_t bytes() const {  // of all of it, roughly
+        std::size_t sum = 16'384;
+        for (const auto* each : {&hashes_, &texts_, &zsets_, &errors_, &actives_}) sum += each->pack.bytes().size();
+        return sum;
+    }
     std::vector<std::string>& names() { return names_; }
 
 private:
@@ -354,6 +359,7 @@ command batch::apply(const target& to) const {
     pack_months(parts, of.keys, of.days);
 
     message_pack pack;
+    pack.reserve(of.entries.bytes().size() + parts.bytes());
     const auto root = pack.open_array();
     pack_shares(pack, of.shares);
     pack.text(to.dataset);
@@ -377,7 +383,7 @@ command batch::apply(const target& to) const {
     words.push_back(to.script);
     words.push_back(std::to_string(parts.names().size()));
     for (auto& name : parts.names()) words.push_back(std::move(name));
-    words.push_back(pack.bytes());
+    words.push_back(pack.take());
     return words;
 }
 

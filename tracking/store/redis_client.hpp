@@ -1,5 +1,5 @@
-// One connection to one Redis: connect, authenticate, select, pipeline, deadlines. hiredis is the codec
-// (redisFormatCommandArgv, redisReader), Asio moves the bytes. All calls on the control thread's io_context.
+// One connection to one Redis: connect, authenticate, select, pipeline, deadlines. hiredis reads
+// replies (redisReader), Asio moves the bytes. All calls on the control thread's io_context.
 // After any error the connection is closed: what was sent without a reply is in an unknown state.
 #pragma once
 

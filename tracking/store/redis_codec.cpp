@@ -3,7 +3,8 @@
 #include <hiredis/hiredis.h>
 #include <hiredis/read.h>
 
-#include <cstdlib>
+#include <array>
+#include <charconv>
 
 namespace tracking::store {
 
@@ -50,19 +51,21 @@ redisReplyObjectFunctions functions{create_string, create_array, create_integer,
 
 }  // namespace
 
+// The protocol's form of a command is this small; redisFormatCommandArgv would copy each batch once more.
 void append_command(const command& what, std::string& to) {
-    thread_local std::vector<const char*> texts;
-    thread_local std::vector<std::size_t> sizes;
-    texts.clear();
-    sizes.clear();
+    const auto count = [&to](char kind, std::size_t value) {
+        std::array<char, 24> digits;
+        char* end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+        (to += kind).append(digits.data(), end) += "\r\n";
+    };
+    std::size_t bytes = to.size() + 32;
+    for (const auto& part : what) bytes += part.size() + 16;
+    to.reserve(bytes);
+    count('*', what.size());
     for (const auto& part : what) {
-        texts.push_back(part.data());
-        sizes.push_back(part.size());
+        count('$', part.size());
+        (to += part) += "\r\n";
     }
-    char* formatted = nullptr;
-    const int size = redisFormatCommandArgv(&formatted, static_cast<int>(what.size()), texts.data(), sizes.data());
-    if (size > 0) to.append(formatted, static_cast<std::size_t>(size));
-    std::free(formatted);
 }
 
 reply_reader::reply_reader() : reader_(redisReaderCreateWithFunctions(&functions)) {

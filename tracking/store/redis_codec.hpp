@@ -1,4 +1,4 @@
-// hiredis as codec: commands to bytes, bytes to replies. No socket. Used by redis_client.
+// The codec: commands to bytes, and with hiredis bytes to replies. No socket. Used by redis_client.
 #pragma once
 
 #include <cstddef>

@@ -63,7 +63,7 @@ command snapshot_questions::script() const {
     const auto place = all.open_array();
     all.raw(pack_);
     all.close_array(place, count_);
-    return {"EVAL", std::string(snapshot_script), "0", all.bytes()};
+    return {"EVAL", std::string(snapshot_script), "0", all.take()};
 }
 
 const reply* snapshot::answer(std::size_t question) const {
