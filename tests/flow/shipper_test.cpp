@@ -263,6 +263,47 @@ TEST_F(Shipper, AppliesNothingOfABatchThatMeetsAForeignKey) {
     }
 }
 
+TEST_F(Shipper, ShipsTheRecordsOfSeveralJournalsInOneBatch) {
+    redis_fixture redis;
+    for (int i = 0; i < 3; ++i) append_random(journals.add_journal(), 100);
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    EXPECT_EQ(ship->current().batches, 1U);
+    expect_all_counted_once(redis);
+}
+
+TEST_F(Shipper, AppliesABatchOnlyAsAWholeWhenOneJournalIsElsewhere) {
+    redis_fixture redis;
+    const auto ahead = journals.add_journal(), other = journals.add_journal();
+    start(redis.url());
+    ASSERT_TRUE(run_until([&] { return ship->current().connected; }));
+    redis.run({"HSET", "aimeter:journals", tracking::journal::to_text(ahead), "10"});
+    append_random(ahead, 10);
+    written.clear();  // Redis says that it has these
+    append_random(ahead, 20);
+    append_random(other, 20);
+    ASSERT_TRUE(flush());
+    expect_all_counted_once(redis);
+}
+
+TEST_F(Shipper, ShipsTheOtherJournalsWhenOneIsRefused) {
+    redis_fixture redis;
+    const std::string poisoned = "aimeter:usage:day:2026-11-22:active";
+    redis.run({"SET", poisoned, "x"});
+    const auto held_up = journals.add_journal(), other = journals.add_journal();
+    append_random(held_up, 30);
+    append_random(other, 30, noon - 5 * 86'400'000LL, noon - 4 * 86'400'000LL);
+    start(redis.url());
+    ASSERT_TRUE(run_until([&] { return ship->current().shipped == 30; }));
+    append_random(other, 30, noon - 5 * 86'400'000LL, noon - 4 * 86'400'000LL);
+    ASSERT_TRUE(run_until([&] { return ship->current().shipped == 60; }));
+    EXPECT_EQ(journals.shipped_of(other), 60U);
+    EXPECT_EQ(journals.shipped_of(held_up), 0U);
+    redis.run({"DEL", poisoned});
+    ASSERT_TRUE(flush());
+    expect_all_counted_once(redis);
+}
+
 TEST_F(Shipper, NamesAFieldThatIsNoNumber) {
     redis_fixture redis;
     redis.run({"HSET", "aimeter:usage:month:2026-11", "requests", "many"});
