@@ -37,6 +37,12 @@ struct response {
 struct health {
     bool upstream_reachable = false;
     std::string upstream;  // what was tried and what happened
+    struct peer {
+        std::string address;
+        std::string failing_since;  // RFC 3339; "" = no worker leaves it out
+        std::string last_error;     // "" = none so far
+    };
+    std::vector<peer> peers;
     bool journal_writable = false;
     std::uint64_t journal_bytes = 0;
     std::uint64_t journal_lag = 0;  // records not yet in Redis

@@ -118,6 +118,25 @@ std::string requests_json(const std::vector<entry_fields>& records, const std::s
 
 std::string alive_json() { return R"({"status":"ok"})"; }
 
+namespace {
+
+void write_peers(json_writer& json, const std::vector<health::peer>& peers) {
+    const auto or_null = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
+    json.key("peers");
+    json.open('[');
+    for (const health::peer& one : peers) {
+        json.open('{');
+        json.field("address", one.address);
+        json.field("healthy", one.failing_since.empty());
+        json.field("failingSince", or_null(one.failing_since));
+        json.field("lastError", or_null(one.last_error));
+        json.close('}');
+    }
+    json.close(']');
+}
+
+}  // namespace
+
 std::string ready_json(const health& now, bool ready, bool detailed) {
     json_writer json;
     json.open('{');
@@ -126,7 +145,10 @@ std::string ready_json(const health& now, bool ready, bool detailed) {
     json.key("upstream");
     json.open('{');
     json.field("reachable", now.upstream_reachable);
-    if (detailed) json.field("detail", now.upstream);
+    if (detailed) {
+        json.field("detail", now.upstream);
+        write_peers(json, now.peers);
+    }
     json.close('}');
     json.key("journal");
     json.open('{');

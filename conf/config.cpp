@@ -80,6 +80,8 @@ public:
         }
         if (!made.identity.plan_header.empty() && made.identity.header.empty())
             complain("identity.plan_header", "needs identity.header, which says whose plan it is");
+        if (made.forward.max_fail_timeout < made.forward.fail_timeout)
+            complain("forward.max_fail_timeout", "is shorter than forward.fail_timeout, where the back-off begins");
         if (made.tls.cert.empty() != made.tls.key.empty())
             complain(made.tls.key.empty() ? "tls.cert" : "tls.key", "tls.cert and tls.key are needed both");
     }

@@ -56,6 +56,11 @@ struct forward_settings {
     std::string ca_file;  // PEM, in place of the system's certificate authorities; "" = those
     bool verify = true;   // the certificates of https:// upstreams
 
+    std::uint32_t max_fails = 3;  // requests in a row without an answer, until a peer is left out; 0 = never left out
+    milliseconds fail_timeout{1'000};       // a peer's first back-off; doubled each time
+    milliseconds max_fail_timeout{30'000};  // and no longer than this
+    milliseconds resolve_interval{30'000};  // names of peers
+
     bool operator==(const forward_settings&) const = default;
 };
 

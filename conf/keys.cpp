@@ -158,6 +158,10 @@ constexpr key_rule rules[] = {
      [](V v, S s, C c) { read_texts(v, s.forward.trusted_proxies, c, complaint_about_cidr); }},
     {"forward.ca_file", [](V v, S s, C c) { read_text(v, s.forward.ca_file, c, readable_file_or_empty); }},
     {"forward.verify", [](V v, S s, C c) { read_bool(v, s.forward.verify, c); }},
+    {"forward.max_fails", [](V v, S s, C c) { read_integer(v, s.forward.max_fails, c, 0, 1'000'000); }},
+    {"forward.fail_timeout", [](V v, S s, C c) { read_timeout(v, s.forward.fail_timeout, c); }},
+    {"forward.max_fail_timeout", [](V v, S s, C c) { read_timeout(v, s.forward.max_fail_timeout, c); }},
+    {"forward.resolve_interval", [](V v, S s, C c) { read_duration(v, s.forward.resolve_interval, c, 1s, a_day); }},
 
     {"journal.size", [](V v, S s, C c) { read_size(v, s.journal.size, c, mib, most_bytes); }},
     {"journal.keep", [](V v, S s, C c) { read_duration(v, s.journal.keep, c, 0ms, 30 * a_day); }},

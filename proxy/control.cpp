@@ -8,8 +8,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -27,8 +25,6 @@ namespace net = boost::asio;
 using namespace std::chrono_literals;
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 
-constexpr auto resolve_interval = 30s;
-constexpr auto reach_deadline = 1s;
 constexpr auto final_flush = 5s;  // how long the last records may take to Redis; the journal keeps what is left
 
 // 32 random bytes in `path`, made once: API keys stay the same users over restarts. The result is an error, or empty.
@@ -61,14 +57,14 @@ std::uint32_t worker_count(const conf::settings& settings) {
 }  // namespace
 
 std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::settings& settings,
-                                                                   const std::string& key_secret) {
+                                                                   const std::string& key_secret, const rules* before) {
     auto trusted = tracking::cidr_set::parse(settings.forward.trusted_proxies);
     if (const auto* problem = std::get_if<std::string>(&trusted)) return "forward.trusted_proxies: " + *problem;
     auto identity = tracking::identity_rules::load(settings.identity, key_secret);
     if (const auto* problem = std::get_if<std::string>(&identity)) return "identity: " + *problem;
     auto prices = tracking::price_catalogue::load(settings.pricing);
     if (const auto* problem = std::get_if<std::string>(&prices)) return "pricing: " + *problem;
-    auto tls = make_tls(settings);
+    auto tls = make_tls(settings, before != nullptr ? before->tls : tls_contexts{});
     if (const auto* problem = std::get_if<std::string>(&tls)) return *problem;
     return std::make_shared<const rules>(rules{
         settings, tracking::route_rules(settings.track, settings.features), tracking::cache_rules(settings.cache),
@@ -115,11 +111,10 @@ std::string control::open_parts() {
     jwks_ = std::make_unique<jwks_refresher>(context_.get_executor(), settings_.data_dir + "/jwks.json",
                                              [this] { use_fetched_keys(); });
     jwks_->follow(settings_.identity.jwt.jwks_url, settings_.forward.ca_file);
+    upstream_ =
+        std::make_unique<upstream_watch>(context_.get_executor(), resolve_upstream, clock_, [this] { tell_workers(); });
+    upstream_->follow(settings_.upstream, settings_.forward.resolve_interval);
     use_fetched_keys();
-    upstream_ = std::make_shared<const upstream_addresses>(resolve_upstream(settings_.upstream));
-    if (upstream_->all.empty())
-        spdlog::warn("the upstream has no address yet ({}); requests are answered 502 until it has",
-                     upstream_->problem);
     if (std::string problem = open_store(); !problem.empty()) return problem;
     return open_workers();
 }
@@ -196,13 +191,17 @@ std::string control::open_workers() {
         answer_admin(std::move(what), std::move(done));
     };
     for (std::uint32_t i = 0; i < descriptors.size(); ++i) {
+        const auto peer_changed = [this, i](peer_change what) {
+            net::post(context_, [this, i, what = std::move(what)] { upstream_->note(i, what); });
+        };
         workers_.push_back(std::make_unique<worker>(worker::options{.journal = journals_->writer_of(i),
                                                                     .clock = clock_,
                                                                     .open_connections = open_connections_,
                                                                     .labels = *labels_,
                                                                     .ask_control = ask,
+                                                                    .peer_changed = peer_changed,
                                                                     .by = rules_,
-                                                                    .upstream = upstream_,
+                                                                    .upstream = upstream_->addresses(),
                                                                     .listeners = std::move(descriptors[i])}));
     }
     return {};
@@ -213,7 +212,6 @@ std::string control::open_workers() {
 int control::run() {
     net::co_spawn(context_, run_store(), log_if_thrown);
     net::co_spawn(context_, record_log_->run(), log_if_thrown);
-    net::co_spawn(context_, refresh_upstream(), log_if_thrown);
     await_signal();
     for (const auto& one : workers_) one->start();
     for (const conf::endpoint& where : listening_)
@@ -246,7 +244,10 @@ void control::answer_admin(admin::request what, std::function<void(admin::respon
 
 net::awaitable<admin::health> control::health() {
     admin::health now;
-    std::tie(now.upstream_reachable, now.upstream) = co_await reach_upstream();
+    std::tie(now.upstream_reachable, now.upstream) = co_await upstream_->reach();
+    for (const peer_state& one : upstream_->peers())
+        now.peers.push_back(
+            {one.address, one.failing_since_ms ? calendar_->rfc3339(*one.failing_since_ms) : "", one.last_error});
     const auto journal = journals_->current();
     const auto shipping = shipper_->current();
     now.journal_writable = journal.writable;
@@ -259,53 +260,16 @@ net::awaitable<admin::health> control::health() {
     co_return now;
 }
 
-// Opens and closes a connection to the first address that takes one.
-net::awaitable<std::pair<bool, std::string>> control::reach_upstream() {
-    const auto addresses = upstream_;
-    std::string last = addresses->problem.empty() ? "no address is known" : addresses->problem;
-    for (const upstream_address& to : addresses->all) {
-        net::generic::stream_protocol::endpoint where =
-            to.unix_path.empty()
-                ? net::generic::stream_protocol::endpoint(&to.socket, to.length)
-                : net::generic::stream_protocol::endpoint(net::local::stream_protocol::endpoint(to.unix_path));
-        net::generic::stream_protocol::socket socket(context_);
-        net::steady_timer deadline(context_, reach_deadline);
-        deadline.async_wait([&socket](boost::system::error_code stopped) {
-            boost::system::error_code ignored;
-            if (!stopped) socket.close(ignored);
-        });
-        const auto [ec] = co_await socket.async_connect(where, as_result);
-        deadline.cancel();
-        if (!ec) co_return std::pair(true, std::string("reachable"));
-        last = ec == net::error::operation_aborted ? "connecting timed out" : ec.message();
-    }
-    co_return std::pair(false, last);
-}
-
-// The upstream's names may move: they are resolved again in a thread of their own, since resolving blocks.
-net::awaitable<void> control::refresh_upstream() {
-    net::steady_timer pause(context_);
-    while (!stopping_) {
-        pause.expires_after(upstream_->all.empty() ? std::chrono::seconds(1) : std::chrono::seconds(resolve_interval));
-        const auto [stopped] = co_await pause.async_wait(as_result);
-        if (stopped || stopping_) co_return;
-        net::post(resolver_, [this, peers = settings_.upstream] {
-            auto found = std::make_shared<const upstream_addresses>(resolve_upstream(peers));
-            net::post(context_, [this, found = std::move(found)] {
-                if (found->all.empty()) return;  // what was known stays in use
-                upstream_ = found;
-                for (const auto& one : workers_) one->use(found);
-            });
-        });
-    }
-}
-
 // The rules in force, with the keys of jwks_url as they now are, become those of every worker.
 void control::use_fetched_keys() {
     auto fresh = std::make_shared<rules>(*rules_);
     fresh->identity = fresh->identity->with_fetched(jwks_->keys(), jwks_->wanted());
     rules_ = std::move(fresh);
-    for (const auto& one : workers_) one->use(rules_);
+    tell_workers();
+}
+
+void control::tell_workers() {
+    for (const auto& one : workers_) one->use(rules_, upstream_->addresses());
 }
 
 // ---- Signals ----------------------------------------------------------------------------------------------------
@@ -345,17 +309,15 @@ void control::reload() {
     if (fresh.journal != settings_.journal) fixed("journal");
     if (fresh.admin != settings_.admin) fixed("admin");
     fresh.admin = settings_.admin;
-    auto made = make_rules(fresh, key_secret_);
+    auto made = make_rules(fresh, key_secret_, rules_.get());
     if (const auto* problem = std::get_if<std::string>(&made)) {
         spdlog::error("reload refused: {}", *problem);
         return;
     }
     rules_ = std::get<std::shared_ptr<const rules>>(made);
-    settings_.upstream = fresh.upstream;
-    upstream_ = std::make_shared<const upstream_addresses>(resolve_upstream(fresh.upstream));
-    for (const auto& one : workers_) one->use(upstream_);
+    upstream_->follow(fresh.upstream, fresh.forward.resolve_interval);
     jwks_->follow(fresh.identity.jwt.jwks_url, fresh.forward.ca_file);
-    use_fetched_keys();  // and with them the rules
+    use_fetched_keys();  // and with them rules and addresses
     spdlog::info("configuration reloaded");
 }
 
@@ -388,6 +350,7 @@ net::awaitable<void> control::shut_down() {
     record_log_->stop();
     shipper_->stop();
     jwks_->stop();
+    upstream_->stop();
     if (embedded_) co_await embedded_->stop();
     for (const auto& one : workers_)
         if (one->ended()) one->join();

@@ -5,7 +5,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <string>
 #include <variant>
@@ -15,6 +14,7 @@
 #include "conf/config.hpp"
 #include "proxy/jwks_refresher.hpp"
 #include "proxy/meter.hpp"
+#include "proxy/upstream_watch.hpp"
 #include "proxy/worker.hpp"
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/embedded_redis.hpp"
@@ -51,11 +51,10 @@ private:
 
     void answer_admin(admin::request what, std::function<void(admin::response)> done);
     boost::asio::awaitable<admin::health> health();
-    boost::asio::awaitable<std::pair<bool, std::string>> reach_upstream();
     boost::asio::awaitable<void> run_store();
-    boost::asio::awaitable<void> refresh_upstream();
     boost::asio::awaitable<void> shut_down();
     void use_fetched_keys();
+    void tell_workers();
     void await_signal();
     void reload();
     template <class Done>
@@ -69,7 +68,7 @@ private:
     std::string key_secret_;
     std::shared_ptr<const rules> rules_;
     std::unique_ptr<jwks_refresher> jwks_;
-    std::shared_ptr<const upstream_addresses> upstream_;
+    std::unique_ptr<upstream_watch> upstream_;
     std::unique_ptr<tracking::journal::directory> journals_;
     std::unique_ptr<tracking::store::calendar> calendar_;
     std::unique_ptr<label_bounds> labels_;
@@ -84,11 +83,12 @@ private:
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<conf::endpoint> listening_;
     bool stopping_ = false;
-    boost::asio::thread_pool resolver_{1};  // getaddrinfo blocks; last, so that it is joined first
 };
 
-// The rules that follow from settings (catalogue, keys, patterns loaded); the string is the error.
+// The rules that follow from settings (catalogue, keys, patterns loaded); the string is the error. `before`: the rules
+// that they replace.
 std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::settings& settings,
-                                                                   const std::string& key_secret);
+                                                                   const std::string& key_secret,
+                                                                   const rules* before = nullptr);
 
 }  // namespace proxy

@@ -92,20 +92,24 @@ bool exchange::begin() {
     return true;
 }
 
+// One peer after the other, until one takes the connection: nothing has been written yet.
 task<bool> exchange::connect(bool fresh) {
-    if (meter_) meter_->attempt();
-    reused_ = wrote_any_ = false;
-    upstream_ = fresh ? nullptr : parts_.upstream.take_idle();
-    if (upstream_) {
-        reused_ = true;
-        co_return true;
+    connect_failure why;
+    while (!client_gone_ && request_.client.is_open() && parts_.upstream.choose(turn_)) {
+        if (meter_) meter_->attempt();
+        wrote_any_ = false;
+        upstream_ = fresh ? nullptr : parts_.upstream.take_idle(turn_);
+        reused_ = upstream_ != nullptr;
+        if (reused_) co_return true;
+        auto made = co_await parts_.upstream.connect(turn_);
+        if (auto* connection = std::get_if<std::shared_ptr<stream>>(&made)) {
+            upstream_ = std::move(*connection);
+            co_return !client_gone_;
+        }
+        // What is wrong with TLS says more than a refusal elsewhere.
+        if (why.problem.empty()) why = std::get<connect_failure>(std::move(made));
     }
-    auto made = co_await parts_.upstream.connect();
-    if (auto* connection = std::get_if<std::shared_ptr<stream>>(&made)) {
-        upstream_ = std::move(*connection);
-        co_return !client_gone_;
-    }
-    const auto& why = std::get<connect_failure>(made);
+    if (client_gone_) co_return false;
     co_return fail(why.timed_out ? 504 : 502, "connecting to the upstream: " + why.text());
 }
 
@@ -195,11 +199,19 @@ bool exchange::may_retry() const noexcept {
     return reused_ && !answer_seen_ && !client_gone_ && (!wrote_any_ || (idempotent_ && body_whole_));
 }
 
+// That a kept connection ended says nothing of its peer, and `closed` is this side's doing.
+void exchange::note_unanswered(io_error how) {
+    if (answer_seen_ || how == io_error::closed) return;
+    if (how == io_error::timed_out) return parts_.upstream.unanswered(turn_, "no answer in time");
+    if (!reused_) parts_.upstream.unanswered(turn_, "connections end without an answer");
+}
+
 exchange::step exchange::head_ended(io_error how) noexcept {
     if (how != io_error::closed && how != io_error::timed_out && may_retry()) {
         upstream_->close();
         return step::retry;
     }
+    note_unanswered(how);
     switch (how) {
         case io_error::timed_out:
             fail(504, "the upstream did not answer in time");
@@ -227,6 +239,7 @@ task<exchange::step> exchange::read_head() {
             const head_status parsed = answer_parser_.feed(answer_in_.view(), answer_, answer_head_limits);
             if (parsed == head_status::complete) {
                 answer_in_.consume(answer_parser_.length());
+                parts_.upstream.answered(turn_);
                 co_return step::done;
             }
             if (parsed != head_status::incomplete) {
@@ -285,6 +298,7 @@ bool exchange::begin_answer() {
     client_stays_ =
         client_keeps_alive_ && request_body_.done() && !parts_.draining && answer_framing_ != body_kind::until_close;
     upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
+    upstream_keeps_ = stated_keep_alive(answer_);
     if (meter_) meter_->answer_head(answer_);
     out_.clear();
     write_response_head(out_, answer_,
@@ -360,9 +374,8 @@ exchange_end exchange::how_it_ended() const noexcept {
 // Keeps the upstream's connection when the exchange left nothing behind on it.
 void exchange::settle_upstream() noexcept {
     if (!upstream_) return;
-    const bool fit = upstream_stays_ && rules_ == parts_.in_force;  // after a reload others may count as the upstream
-    if (fit && answer_complete_ && request_body_.done() && answer_in_.empty() && failed_status_ == 0) {
-        parts_.upstream.give_back(std::move(upstream_));
+    if (upstream_stays_ && answer_complete_ && request_body_.done() && answer_in_.empty() && failed_status_ == 0) {
+        parts_.upstream.give_back(turn_, std::move(upstream_), upstream_keeps_);
     } else {
         upstream_->close();
     }

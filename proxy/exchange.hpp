@@ -56,6 +56,7 @@ private:
     bool may_switch() const noexcept;
     task<step> read_head();
     step head_ended(io_error how) noexcept;
+    void note_unanswered(io_error how);
     task<io_error> upstream_readable();
     task<bool> relay_interim();
     bool begin_answer();
@@ -98,6 +99,7 @@ private:
     const int client_minor_;
     const bool upgrade_wanted_;
 
+    peer_turn turn_;
     std::shared_ptr<stream> upstream_;
     bool reused_ = false;
     bool wrote_any_ = false;
@@ -119,6 +121,7 @@ private:
     bool answer_complete_ = false;
     bool client_stays_ = false;
     bool upstream_stays_ = false;
+    std::optional<std::chrono::seconds> upstream_keeps_;  // for so long, it says
 
     int failed_status_ = 0;  // what the client is told when the upstream gave no answer
     std::string problem_;

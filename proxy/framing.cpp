@@ -147,6 +147,18 @@ bool wants_keep_alive(const message_head& head) noexcept {
     return head.minor_version >= 1 || connection_names(head, "keep-alive");
 }
 
+std::optional<std::chrono::seconds> stated_keep_alive(const message_head& head) noexcept {
+    constexpr std::string_view name = "timeout=";
+    constexpr std::uint64_t a_day = 86'400;
+    std::optional<std::chrono::seconds> stated;
+    for_each_member(head.value(field_id::keep_alive), [&](std::string_view member) {
+        if (!equals_ignoring_case(member.substr(0, name.size()), name)) return;
+        if (const auto seconds = parse_length(member.substr(name.size())))
+            stated = std::chrono::seconds(std::min(*seconds, a_day));
+    });
+    return stated;
+}
+
 bool may_go_no_further(const request_head& head) noexcept {
     return head.method == "OPTIONS" && parse_length(head.value(field_id::max_forwards)) == 0;
 }

@@ -2,6 +2,7 @@
 // disagreeing about where a message ends (RFC 9112, 3.2 and 6). Pure functions; nothing is forwarded before they agree.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,6 +41,10 @@ std::optional<absolute_target> split_absolute(std::string_view target) noexcept;
 bool wants_keep_alive(const message_head& head) noexcept;
 // Whether the Connection field names `option`.
 bool connection_names(const message_head& head, std::string_view option) noexcept;
+
+// What "Keep-Alive: timeout=5" says: how long its sender keeps the connection without a request. Not a standard's field
+// (RFC 2068, 19.7.1.1 spoke of it); Node.js, Apache and others send it.
+std::optional<std::chrono::seconds> stated_keep_alive(const message_head& head) noexcept;
 
 // Max-Forwards: 0, which ends the way of an OPTIONS request here (RFC 9110, 7.6.2).
 bool may_go_no_further(const request_head& head) noexcept;

@@ -2,8 +2,12 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 namespace proxy {
@@ -39,6 +43,25 @@ int choose_http_1(SSL*, const unsigned char** chosen, unsigned char* size, const
     const int did = SSL_select_next_proto(&found, size, only_http_1, only_http_1_size, offered, offered_size);
     *chosen = found;
     return did == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+// Of files that OpenSSL reads by itself, some of them later: when they were last changed.
+std::string version_of(const char* from_environment, const char* otherwise) {
+    const char* const named = std::getenv(from_environment);
+    const std::string path = named != nullptr ? named : otherwise;
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0) return path + " absent\n";
+    return path + ' ' + std::to_string(found.st_ino) + ' ' + std::to_string(found.st_mtim.tv_sec) + '.' +
+           std::to_string(found.st_mtim.tv_nsec) + '\n';
+}
+
+std::string trust_of(const conf::forward_settings& settings) {
+    std::string trust = settings.verify ? "verified\n" : "not verified\n";
+    if (settings.ca_file.empty())
+        return trust + version_of(X509_get_default_cert_file_env(), X509_get_default_cert_file()) +
+               version_of(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
+    std::ifstream file(settings.ca_file, std::ios::binary);
+    return trust.append(std::istreambuf_iterator<char>(file), {});
 }
 
 // A key with a password would otherwise be asked for at the terminal.
@@ -80,13 +103,18 @@ std::variant<tls_context, std::string> make_client_tls(const conf::forward_setti
     return made;
 }
 
-std::variant<tls_contexts, std::string> make_tls(const conf::settings& settings) {
+std::variant<tls_contexts, std::string> make_tls(const conf::settings& settings, const tls_contexts& before) {
     tls_contexts all;
     auto server = make_server_tls(settings.tls);
     if (auto* problem = std::get_if<std::string>(&server)) return std::move(*problem);
     all.server = std::get<tls_context>(std::move(server));
     const auto& peers = settings.upstream;
     if (std::none_of(peers.begin(), peers.end(), [](const conf::endpoint& peer) { return peer.tls; })) return all;
+    all.trust = trust_of(settings.forward);
+    if (before.client && before.trust == all.trust) {
+        all.client = before.client;
+        return all;
+    }
     auto client = make_client_tls(settings.forward);
     if (auto* problem = std::get_if<std::string>(&client)) return std::move(*problem);
     all.client = std::get<tls_context>(std::move(client));

@@ -27,9 +27,11 @@ std::variant<tls_context, std::string> make_client_tls(const conf::forward_setti
 struct tls_contexts {
     tls_context server;
     tls_context client;  // null = no upstream is https://
+    std::string trust;   // what `client` trusts: equal texts stand for equal contexts
 };
-// Both, as a configuration asks for them.
-std::variant<tls_contexts, std::string> make_tls(const conf::settings& settings);
+// Both, as a configuration asks for them. A client context of `before` that would come out the same is used again, so
+// that what was connected by it stays in use.
+std::variant<tls_contexts, std::string> make_tls(const conf::settings& settings, const tls_contexts& before = {});
 
 // The handshake of a stream that secure() was called on. none = done; timed_out; closed; otherwise it failed, and
 // the stream's tls()->problem() says why. The timeout is for all of it.

@@ -221,6 +221,8 @@ tls_channel::state tls_channel::say_end() noexcept {
 
 bool tls_channel::drained() const noexcept { return socket_empty_ && SSL_has_pending(ssl_) == 0; }
 
+const SSL_CTX* tls_channel::context() const noexcept { return SSL_get_SSL_CTX(ssl_); }
+
 bool tls_channel::spoke_http() const noexcept {
     return ERR_GET_LIB(error_) == ERR_LIB_SSL && ERR_GET_REASON(error_) == SSL_R_HTTP_REQUEST;
 }

@@ -69,8 +69,9 @@ public:
 
     // Neither here nor in the socket is anything left to read: what comes next is an event of its own.
     bool drained() const noexcept;
-    bool spoke_http() const noexcept;  // the handshake failed because the peer sent an HTTP request
-    std::string problem() const;       // why the handshake failed; nothing secret in it
+    const SSL_CTX* context() const noexcept;  // that it was made by, alive as long as the channel
+    bool spoke_http() const noexcept;         // the handshake failed because the peer sent an HTTP request
+    std::string problem() const;              // why the handshake failed; nothing secret in it
 
 private:
     friend struct socket_bio;

@@ -1,60 +1,34 @@
 #include "proxy/upstream_pool.hpp"
 
-#include <netdb.h>
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace proxy {
 namespace {
 
-constexpr std::chrono::seconds warning_interval{10};
+using namespace std::chrono_literals;
+
+constexpr int connect_timeouts_for_all = 2;  // in upstream_connect_timeout: how long a request may look for a peer
+
+// The worker is being stopped, or this process or machine has no more: the peer did nothing.
+bool is_our_fault(int error) noexcept {
+    switch (error) {
+        case ECANCELED:
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+        case EADDRNOTAVAIL:
+            return true;
+        default:
+            return false;
+    }
+}
 
 connect_failure failed_with(int error) { return {.timed_out = error == ETIMEDOUT, .error = error, .problem = {}}; }
 
 }  // namespace
-
-upstream_addresses resolve_upstream(const std::vector<conf::endpoint>& peers) {
-    upstream_addresses found;
-    for (const conf::endpoint& peer : peers) {
-        if (!peer.unix_path.empty()) {
-            upstream_address address;
-            address.unix_path = peer.unix_path;
-            found.all.push_back(std::move(address));
-            continue;
-        }
-        addrinfo hints{};
-        hints.ai_socktype = SOCK_STREAM;
-        hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-        addrinfo* list = nullptr;
-        int failed = ::getaddrinfo(peer.host.c_str(), std::to_string(peer.port).c_str(), &hints, &list);
-        if (failed == EAI_NONAME || failed == EAI_ADDRFAMILY) {  // ::1 on a machine that has no other IPv6 address
-            hints.ai_flags = AI_NUMERICSERV;
-            failed = ::getaddrinfo(peer.host.c_str(), std::to_string(peer.port).c_str(), &hints, &list);
-        }
-        if (failed != 0) {
-            found.problem = peer.host + ": " + ::gai_strerror(failed);
-            continue;
-        }
-        for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-            upstream_address address;
-            std::memcpy(&address.socket, entry->ai_addr, entry->ai_addrlen);
-            address.length = entry->ai_addrlen;
-            address.port = peer.port;
-            if (peer.tls) address.tls_name = peer.host;
-            found.all.push_back(std::move(address));
-        }
-        ::freeaddrinfo(list);
-    }
-    return found;
-}
-
-std::string host_header_of(const conf::endpoint& peer) {
-    if (!peer.unix_path.empty()) return "localhost";
-    const std::string host = peer.host.find(':') != std::string::npos ? "[" + peer.host + "]" : peer.host;
-    return peer.port == (peer.tls ? 443 : 80) ? host : host + ":" + std::to_string(peer.port);
-}
 
 std::string connect_failure::text() const {
     if (!problem.empty()) return problem;
@@ -63,17 +37,39 @@ std::string connect_failure::text() const {
     return std::strerror(error);
 }
 
-void upstream_pool::use(const conf::limits_settings& limits, tls_context tls) {
-    limits_ = limits;
-    tls_ = std::move(tls);
-    sessions_.clear();
-    drop_all();
+upstream_pool::upstream_pool(parts with)
+    : reactor_(with.in), streams_(with.streams), peers_(with.clock, with.seed, std::move(with.changed)) {}
+
+void upstream_pool::use(const conf::settings& settings, tls_context tls,
+                        std::shared_ptr<const upstream_addresses> addresses) {
+    limits_ = settings.limits;
+    peers_.use(settings.forward);
+    if (tls != tls_) {
+        tls_ = std::move(tls);
+        sessions_.clear();
+        drop_if([this](const stream& connection) { return !is_trusted(connection); });
+    }
+    if (addresses != addresses_) {
+        addresses_ = std::move(addresses);
+        const auto left = peers_.use(*addresses_);
+        for (const idle_connection& one : left) one.connection->leave();
+        idle_ -= left.size();
+    }
+    drop_if([this](const stream&) { return idle_ > limits_.upstream_idle; });
 }
 
-std::shared_ptr<stream> upstream_pool::take_idle() noexcept {
-    while (!idle_.empty()) {
-        std::shared_ptr<stream> kept = std::move(idle_.back().connection);
-        idle_.pop_back();
+bool upstream_pool::choose(peer_turn& turn) {
+    if (!turn.is_first() && std::chrono::steady_clock::now() >= turn.until) return false;
+    return peers_.choose(turn);
+}
+
+std::shared_ptr<stream> upstream_pool::take_idle(const peer_turn& turn) noexcept {
+    auto& idle = turn.at().idle;
+    if (turn.is_test()) return nullptr;
+    while (!idle.empty()) {
+        std::shared_ptr<stream> kept = std::move(idle.back().connection);
+        idle.pop_back();
+        --idle_;
         kept->unwatch();
         if (kept->quiet_now()) return kept;
         kept->close();
@@ -81,30 +77,34 @@ std::shared_ptr<stream> upstream_pool::take_idle() noexcept {
     return nullptr;
 }
 
-task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::connect() {
-    const auto addresses = addresses_;
-    connect_failure failure;
-    for (std::size_t tried = 0; tried < addresses->all.size(); ++tried) {
-        const upstream_address& to = addresses->all[turn_++ % addresses->all.size()];
-        const int family = to.unix_path.empty() ? to.socket.ss_family : AF_UNIX;
-        const int descriptor = connect_start(to.unix_path, &to.socket, to.length, family);
-        if (descriptor < 0) {
-            failure = failed_with(-descriptor);
-            continue;
-        }
+task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::connect(peer_turn& turn) {
+    const upstream_address& to = turn.at().address;
+    const auto now = std::chrono::steady_clock::now();
+    if (turn.is_first()) turn.until = now + connect_timeouts_for_all * limits_.upstream_connect_timeout;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(turn.until - now);
+    const int family = to.unix_path.empty() ? to.socket.ss_family : AF_UNIX;
+    const int descriptor = connect_start(to.unix_path, &to.socket, to.length, family);
+    std::optional<connect_failure> failed;
+    if (descriptor < 0) {
+        failed = failed_with(-descriptor);
+    } else {
         auto connection = std::make_shared<stream>(reactor_, streams_, descriptor, family);
-        auto failed = co_await establish(*connection, to);
-        if (!failed) co_return connection;
-        failure = std::move(*failed);
+        failed = co_await establish(*connection, to, std::min(left, limits_.upstream_connect_timeout));
+        if (!failed) {
+            peers_.connected(turn);
+            co_return connection;
+        }
         connection->close();
     }
-    co_return failure;
+    is_our_fault(failed->error) ? peers_.not_connected(turn) : peers_.connect_failed(turn, failed->text());
+    co_return std::move(*failed);
 }
 
 // Sees a connection that was started through, to the end of its handshake.
-task<std::optional<connect_failure>> upstream_pool::establish(stream& connection, const upstream_address& to) {
-    const steady_time deadline = std::chrono::steady_clock::now() + limits_.upstream_connect_timeout;
-    const io_error waited = co_await connection.writable(limits_.upstream_connect_timeout);
+task<std::optional<connect_failure>> upstream_pool::establish(stream& connection, const upstream_address& to,
+                                                              std::chrono::milliseconds timeout) {
+    const steady_time deadline = std::chrono::steady_clock::now() + timeout;
+    const io_error waited = co_await connection.writable(timeout);
     if (waited == io_error::timed_out) co_return failed_with(ETIMEDOUT);
     if (waited != io_error::none) co_return failed_with(ECANCELED);
     const int error = connect_result(connection.descriptor());
@@ -125,23 +125,27 @@ task<std::optional<connect_failure>> upstream_pool::greet(stream& connection, co
     const bool late = shaken == io_error::timed_out;
     const std::string why = late ? "it timed out" : connection.tls()->problem();
     connect_failure failure{.timed_out = late, .error = 0, .problem = "TLS handshake with " + to.tls_name + ": " + why};
-    warn(failure.problem);
     co_return failure;
 }
 
-// For the operator: what is wrong with a certificate concerns every request, tracked or not.
-void upstream_pool::warn(const std::string& problem) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_warning_) return;
-    next_warning_ = now + warning_interval;
-    spdlog::warn("upstream: {}", problem);
+// After a reload others may count as the upstream: what was verified by other rules is not used again.
+bool upstream_pool::is_trusted(const stream& connection) const noexcept {
+    return connection.tls() == nullptr || connection.tls()->context() == tls_.get();
 }
 
-void upstream_pool::give_back(std::shared_ptr<stream> used) {
-    const bool fit = used->quiet() || used->quiet_now();
-    if (!fit || idle_.size() >= limits_.upstream_idle) return used->close();
+void upstream_pool::give_back(const peer_turn& turn, std::shared_ptr<stream> used,
+                              std::optional<std::chrono::seconds> stated) {
+    peer& at = turn.at();
+    const bool quiet = used->quiet() || used->quiet_now();
+    if (!quiet || at.gone || idle_ >= limits_.upstream_idle || !is_trusted(*used)) return used->close();
+    auto keep = limits_.upstream_idle_timeout;
+    // A request that meets the end of its connection may be lost: it is left well before the peer closes it.
+    if (stated)
+        keep =
+            std::min<std::chrono::milliseconds>(keep, *stated - std::min<std::chrono::milliseconds>(1s, *stated / 2));
     stream& kept = *used;
-    idle_.push_back({std::move(used), std::chrono::steady_clock::now()});
+    at.idle.push_back({std::move(used), std::chrono::steady_clock::now() + keep});
+    ++idle_;
     // An idle connection has nothing to say: whatever makes it readable (its end, mostly) is its end. Only TLS 1.3 may
     // still send session tickets.
     kept.watch(&upstream_pool::on_idle_event, this);
@@ -149,28 +153,44 @@ void upstream_pool::give_back(std::shared_ptr<stream> used) {
 
 void upstream_pool::on_idle_event(void* pool) noexcept {
     auto& self = *static_cast<upstream_pool*>(pool);
-    std::erase_if(self.idle_, [&](const idle_connection& entry) {
-        if (entry.connection->quiet()) return false;
-        if (entry.connection->tls() != nullptr && entry.connection->quiet_now()) {
-            entry.connection->watch(&upstream_pool::on_idle_event, pool);
-            return false;
-        }
-        entry.connection->close();
-        return true;
+    self.peers_.for_each([&](peer& at) {
+        self.idle_ -= std::erase_if(at.idle, [&](const idle_connection& entry) {
+            if (entry.connection->quiet()) return false;
+            if (entry.connection->tls() != nullptr && entry.connection->quiet_now()) {
+                entry.connection->watch(&upstream_pool::on_idle_event, pool);
+                return false;
+            }
+            entry.connection->close();
+            return true;
+        });
     });
 }
 
 void upstream_pool::drop_overdue(steady_time now) noexcept {
-    std::erase_if(idle_, [&](const idle_connection& entry) {
-        if (now - entry.since < limits_.upstream_idle_timeout) return false;
-        entry.connection->leave();
-        return true;
+    peers_.for_each([&](peer& at) {
+        idle_ -= std::erase_if(at.idle, [&](const idle_connection& entry) {
+            if (now < entry.until) return false;
+            entry.connection->leave();
+            return true;
+        });
+    });
+}
+
+// `unfit(connection)` is asked with idle_ as it is at that moment.
+template <class Unfit>
+void upstream_pool::drop_if(Unfit unfit) noexcept {
+    peers_.for_each([&](peer& at) {
+        std::erase_if(at.idle, [&](const idle_connection& entry) {
+            if (!unfit(*entry.connection)) return false;
+            entry.connection->leave();
+            --idle_;
+            return true;
+        });
     });
 }
 
 void upstream_pool::drop_all() noexcept {
-    for (const idle_connection& entry : idle_) entry.connection->leave();
-    idle_.clear();
+    drop_if([](const stream&) { return true; });
 }
 
 }  // namespace proxy

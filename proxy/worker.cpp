@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <random>
 
 #include "proxy/errors.hpp"
 #include "proxy/write_all.hpp"
@@ -24,7 +25,11 @@ std::shared_ptr<const rules> own_count(std::shared_ptr<const rules> shared) {
 }  // namespace
 
 worker::worker(options with)
-    : upstream_(reactor_, streams_),
+    : upstream_({.in = reactor_,
+                 .streams = streams_,
+                 .clock = with.clock,
+                 .seed = std::random_device{}(),
+                 .changed = std::move(with.peer_changed)}),
       parts_{.streams = streams_,
              .buffers = buffers_,
              .upstream = upstream_,
@@ -38,8 +43,7 @@ worker::worker(options with)
              .ask_control = {},
              .in_force = own_count(with.by),
              .seen_tokens = with.by->identity->make_memory()} {
-    upstream_.use(std::move(with.upstream));
-    upstream_.use(with.by->settings.limits, with.by->tls.client);
+    upstream_.use(with.by->settings, with.by->tls.client, std::move(with.upstream));
     parts_.ask_control = [this, ask = std::move(with.ask_control)](admin::request what,
                                                                    std::function<void(admin::response)> done) {
         ask(std::move(what), [this, done = std::move(done)](admin::response answer) mutable {
@@ -103,17 +107,14 @@ void worker::tick(steady_time now) {
     for (const auto& one : listeners_) one->resume();
 }
 
-void worker::use(std::shared_ptr<const rules> by) {
-    reactor_.post([this, by = std::move(by)] {
+void worker::use(std::shared_ptr<const rules> by, std::shared_ptr<const upstream_addresses> upstream) {
+    reactor_.post([this, by = std::move(by), upstream = std::move(upstream)] {
+        upstream_.use(by->settings, by->tls.client, upstream);
+        if (by.get() == parts_.in_force.get()) return;
         parts_.in_force = own_count(by);
         parts_.seen_tokens = by->identity->make_memory();
         routes_.forget_all();
-        upstream_.use(by->settings.limits, by->tls.client);
     });
-}
-
-void worker::use(std::shared_ptr<const upstream_addresses> addresses) {
-    reactor_.post([this, addresses = std::move(addresses)] { upstream_.use(addresses); });
 }
 
 void worker::drain() {

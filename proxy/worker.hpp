@@ -24,6 +24,7 @@ public:
         label_bounds& labels;
         // Called on the worker's thread; must answer through `done` on any thread, once.
         std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
+        std::function<void(peer_change)> peer_changed;  // called on the worker's thread
         std::shared_ptr<const rules> by;
         std::shared_ptr<const upstream_addresses> upstream;
         struct opened {
@@ -37,8 +38,7 @@ public:
 
     void start();
     // From any thread:
-    void use(std::shared_ptr<const rules> by);
-    void use(std::shared_ptr<const upstream_addresses> addresses);
+    void use(std::shared_ptr<const rules> by, std::shared_ptr<const upstream_addresses> upstream);
     // Stops accepting, finishes what is in flight; the thread ends when nothing is left.
     void drain();
     // Closes every connection at once; the thread ends.
