@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "proxy/errors.hpp"
 #include "proxy/write_all.hpp"
@@ -95,6 +96,7 @@ bool exchange::begin() {
 // One peer after the other, until one takes the connection: nothing has been written yet.
 task<bool> exchange::connect(bool fresh) {
     connect_failure why;
+    if (!turn_.is_first()) why.error = ECONNRESET;  // see send()
     while (!client_gone_ && request_.client.is_open() && parts_.upstream.choose(turn_)) {
         if (meter_) meter_->attempt();
         wrote_any_ = false;
@@ -122,6 +124,11 @@ task<exchange::step> exchange::send() {
     // A peer that stopped reading may still have answered: its answer is read, when there is one.
     if (!sent && sent.error != io_error::reset) co_return head_ended(sent.error);
     if (!sent && may_retry()) co_return step::retry;
+    if (!sent && !reused_ && !wrote_any_) {  // as good as not connected
+        parts_.upstream.not_taken(turn_);
+        upstream_->close();
+        co_return step::retry;
+    }
     if (body_whole_) {
         if (meter_) meter_->request_sent(now());
     } else if (sent) {

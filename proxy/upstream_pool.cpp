@@ -8,8 +8,13 @@ namespace proxy {
 namespace {
 
 using namespace std::chrono_literals;
+using std::chrono::milliseconds;
 
 constexpr int connect_timeouts_for_all = 2;  // in upstream_connect_timeout: how long a request may look for a peer
+
+// A request that meets the end of its connection may be lost, so that a connection is left well before its peer closes
+// it: a second before, or half of what it states when that is less.
+milliseconds shortened(milliseconds stated) { return stated - std::min<milliseconds>(1s, stated / 2); }
 
 // The worker is being stopped, or this process or machine has no more: the peer did nothing.
 bool is_our_fault(int error) noexcept {
@@ -81,7 +86,7 @@ task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::conn
     const upstream_address& to = turn.at().address;
     const auto now = std::chrono::steady_clock::now();
     if (turn.is_first()) turn.until = now + connect_timeouts_for_all * limits_.upstream_connect_timeout;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(turn.until - now);
+    const auto left = std::chrono::ceil<milliseconds>(turn.until - now);
     const int family = to.unix_path.empty() ? to.socket.ss_family : AF_UNIX;
     const int descriptor = connect_start(to.unix_path, &to.socket, to.length, family);
     std::optional<connect_failure> failed;
@@ -102,7 +107,7 @@ task<std::variant<std::shared_ptr<stream>, connect_failure>> upstream_pool::conn
 
 // Sees a connection that was started through, to the end of its handshake.
 task<std::optional<connect_failure>> upstream_pool::establish(stream& connection, const upstream_address& to,
-                                                              std::chrono::milliseconds timeout) {
+                                                              milliseconds timeout) {
     const steady_time deadline = std::chrono::steady_clock::now() + timeout;
     const io_error waited = co_await connection.writable(timeout);
     if (waited == io_error::timed_out) co_return failed_with(ETIMEDOUT);
@@ -119,7 +124,7 @@ task<std::optional<connect_failure>> upstream_pool::greet(stream& connection, co
     auto& kept = sessions_[{to.tls_name, to.port}];
     if (!kept) kept = std::make_shared<tls_session>();
     connection.secure(tls_channel::of_client(*tls_, connection.descriptor(), to.tls_name, kept));
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
     const io_error shaken = co_await shake_hands(connection, left);
     if (shaken == io_error::none) co_return std::nullopt;
     const bool late = shaken == io_error::timed_out;
@@ -138,11 +143,7 @@ void upstream_pool::give_back(const peer_turn& turn, std::shared_ptr<stream> use
     peer& at = turn.at();
     const bool quiet = used->quiet() || used->quiet_now();
     if (!quiet || at.gone || idle_ >= limits_.upstream_idle || !is_trusted(*used)) return used->close();
-    auto keep = limits_.upstream_idle_timeout;
-    // A request that meets the end of its connection may be lost: it is left well before the peer closes it.
-    if (stated)
-        keep =
-            std::min<std::chrono::milliseconds>(keep, *stated - std::min<std::chrono::milliseconds>(1s, *stated / 2));
+    const auto keep = std::min(limits_.upstream_idle_timeout, stated ? shortened(*stated) : milliseconds::max());
     stream& kept = *used;
     at.idle.push_back({std::move(used), std::chrono::steady_clock::now() + keep});
     ++idle_;

@@ -53,6 +53,8 @@ public:
     // A new connection to the turn's peer, its TLS handshake done.
     task<std::variant<std::shared_ptr<stream>, connect_failure>> connect(peer_turn& turn);
 
+    // The new connection was reset before a byte of the request was written.
+    void not_taken(peer_turn& turn) { peers_.connect_failed(turn, "connections are reset at once"); }
     void answered(peer_turn& turn) { peers_.answered(turn); }
     void unanswered(peer_turn& turn, const std::string& problem) { peers_.unanswered(turn, problem); }
     // The exchange on `used` ended cleanly, with nothing left to read. `stated`: how long the peer says it keeps it.

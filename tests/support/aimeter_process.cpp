@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 #include "tests/support/running_proxy.hpp"
@@ -28,7 +29,14 @@ std::string socket_under(const std::string& folder) {
     return {};
 }
 
-std::string quoted(const std::string& text) { return '"' + text + '"'; }
+std::string in_quotes(const std::string& text) { return '"' + text + '"'; }
+
+std::string quoted_list(const std::string& separated_by_commas) {
+    std::string list;
+    std::istringstream from(separated_by_commas);
+    for (std::string one; std::getline(from, one, ',');) list += (list.empty() ? "\"" : ", \"") + one + '"';
+    return "[" + list + "]";
+}
 
 }  // namespace
 
@@ -44,10 +52,11 @@ aimeter_process::~aimeter_process() {
     kill_adopted_children();
 }
 
-void aimeter_process::rewrite_config(const std::string& text) const {
+void aimeter_process::rewrite_config(const std::string& text, const std::string& upstream) {
+    options_.upstream = upstream;
     std::ofstream out(config_path_, std::ios::trunc);
-    out << "listen = " << quoted(options_.listen) << "\nupstream = " << quoted(options_.upstream)
-        << "\ndata_dir = " << quoted(data_dir_) << "\ndrain_timeout = " << quoted(options_.drain_timeout) << "\n";
+    out << "listen = " << in_quotes(options_.listen) << "\nupstream = " << quoted_list(upstream)
+        << "\ndata_dir = " << in_quotes(data_dir_) << "\ndrain_timeout = " << in_quotes(options_.drain_timeout) << "\n";
     if (text.find("workers") == std::string::npos) out << "workers = 1\n";
     out << text << "\n";
 }

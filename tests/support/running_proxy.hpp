@@ -16,7 +16,7 @@
 namespace tests {
 
 struct proxy_options {
-    std::string upstream{};  // URL
+    std::string upstream{};  // URL, or several with commas between
     std::string config{};    // TOML; top-level keys first
     std::map<std::string, std::string> env{};
     std::vector<std::string> flags{};  // further flags of `serve`
@@ -46,7 +46,8 @@ public:
 
     const std::string& data_dir() const { return data_dir_; }
     const std::string& config_path() const { return config_path_; }
-    void rewrite_config(const std::string& text) const;
+    void rewrite_config(const std::string& text) { rewrite_config(text, options_.upstream); }
+    void rewrite_config(const std::string& text, const std::string& upstream);  // which stays for later ones
     // The embedded Redis; waits until it answers, throws when it does not.
     redis_view redis(milliseconds within = patience) const;
     // `aimeter COMMAND -c FILE ...` beside the running one.

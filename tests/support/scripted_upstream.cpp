@@ -249,6 +249,7 @@ scripted_upstream::~scripted_upstream() {
 }
 
 std::string scripted_upstream::url() const {
+    if (host_.starts_with('/')) return "unix:" + host_;
     const bool v6 = host_.find(':') != std::string::npos;
     return url(v6 ? "[" + host_ + "]" : host_);
 }

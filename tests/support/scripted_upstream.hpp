@@ -93,7 +93,7 @@ answer answer_with(std::string bytes);
 
 class scripted_upstream {
 public:
-    // Over TLS when tls_everywhere says so.
+    // Over TLS when tls_everywhere says so. `host` may be the path of a unix socket.
     explicit scripted_upstream(const std::string& host = "127.0.0.1");
     explicit scripted_upstream(tls_side side, const std::string& host = "127.0.0.1");
     ~scripted_upstream();

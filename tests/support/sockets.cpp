@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,7 +27,12 @@ struct address {
 
 address make_address(const std::string& host, std::uint16_t port) {
     address out;
-    if (host.find(':') != std::string::npos) {
+    if (host.starts_with('/')) {
+        auto* local = reinterpret_cast<sockaddr_un*>(&out.storage);
+        local->sun_family = AF_UNIX;
+        host.copy(local->sun_path, sizeof local->sun_path - 1);
+        out.size = sizeof(sockaddr_un);
+    } else if (host.find(':') != std::string::npos) {
         auto* v6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons(port);
@@ -73,8 +79,8 @@ descriptor listen_on(const std::string& host, std::uint16_t& port, int backlog) 
         ::getsockname(out.get(), at.get(), &at.size) != 0) {
         throw std::system_error(errno, std::generic_category(), "listen on " + host);
     }
-    // The port stands at the same place in both families.
-    port = ntohs(reinterpret_cast<sockaddr_in*>(&at.storage)->sin_port);
+    // The port stands at the same place in both families; a path has none.
+    if (!host.starts_with('/')) port = ntohs(reinterpret_cast<sockaddr_in*>(&at.storage)->sin_port);
     return out;
 }
 

@@ -35,7 +35,8 @@ private:
 // cut: over TLS, a FIN without close_notify before it.
 enum class ending : std::uint8_t { none, fin, cut, rst };
 
-// A listening socket on `port`; 0 = one that the system chooses, and `port` receives it. Throws when that fails.
+// A listening socket on `port`; 0 = one that the system chooses, and `port` receives it. `host` may be a path: a unix
+// socket. Throws when that fails.
 descriptor listen_on(const std::string& host, std::uint16_t& port, int backlog = 512);
 // A connected socket, or an invalid one: refused or not answered in time.
 descriptor connect_to(const std::string& host, std::uint16_t port, milliseconds within = patience);
