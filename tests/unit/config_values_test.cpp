@@ -196,6 +196,11 @@ TEST(Values, KeysByUrl) {
     EXPECT_THAT(with_password, ElementsAre(HasSubstr("no user and no password")));
     EXPECT_THAT(with_password, testing::Not(ElementsAre(HasSubstr("sesame"))));
     EXPECT_THAT(bad("[forward]\nca_file = \"/nonexistent.pem\""), ElementsAre(HasSubstr("forward.ca_file")));
+    EXPECT_THAT(bad("[forward]\nfail_timeout = \"0s\""), ElementsAre(HasSubstr("forward.fail_timeout")));
+    EXPECT_THAT(bad("[forward]\nresolve_interval = \"10ms\""), ElementsAre(HasSubstr("forward.resolve_interval")));
+    EXPECT_THAT(bad("[forward]\nfail_timeout = \"2s\"\nmax_fail_timeout = \"1s\""),
+                ElementsAre(HasSubstr("t.toml:3:20: forward.max_fail_timeout: is shorter than forward.fail_timeout")));
+    EXPECT_EQ(good("[forward]\nmax_fails = 0").forward.max_fails, 0U);
 }
 
 TEST(Values, AddressBlocks) {

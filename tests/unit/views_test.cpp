@@ -495,4 +495,16 @@ TEST(Health, DetailsAreForThoseWithAToken) {
     EXPECT_EQ(detailed["redis"]["detail"], now.redis);
 }
 
+TEST(Health, EachPeerSaysWhetherAndSinceWhenItFails) {
+    admin::health now;
+    now.peers = {{"http://10.0.0.7:3000", "", ""},
+                 {"http://10.0.0.8:3000", "2026-11-22T05:41:07.123+05:30", "Connection refused"}};
+    const auto peers = json::parse(admin::ready_json(now, true, true))["upstream"]["peers"];
+    EXPECT_EQ(peers, json::parse(R"([
+        {"address":"http://10.0.0.7:3000","healthy":true,"failingSince":null,"lastError":null},
+        {"address":"http://10.0.0.8:3000","healthy":false,"failingSince":"2026-11-22T05:41:07.123+05:30",
+         "lastError":"Connection refused"}])"));
+    EXPECT_FALSE(json::parse(admin::ready_json(now, true, false))["upstream"].contains("peers"));
+}
+
 }  // namespace
