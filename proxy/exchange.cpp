@@ -124,7 +124,7 @@ task<exchange::step> exchange::send() {
     // A peer that stopped reading may still have answered: its answer is read, when there is one.
     if (!sent && sent.error != io_error::reset) co_return head_ended(sent.error);
     if (!sent && may_retry()) co_return step::retry;
-    if (!sent && !reused_ && !wrote_any_) {  // as good as not connected
+    if (!sent && !reused_ && !wrote_any_ && !answer_waits()) {  // as good as not connected
         parts_.upstream.not_taken(turn_);
         upstream_->close();
         co_return step::retry;
@@ -136,6 +136,15 @@ task<exchange::step> exchange::send() {
         run_upload();
     }
     co_return step::done;
+}
+
+// Whether the peer has said something, which is then taken.
+bool exchange::answer_waits() {
+    const io_result got = upstream_->try_read(answer_in_.room());
+    if (!got) return false;
+    answer_in_.filled(got.bytes);
+    answer_seen_ = true;
+    return true;
 }
 
 task<exchange::step> exchange::await_head() {

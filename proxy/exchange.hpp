@@ -51,6 +51,7 @@ private:
     task<> tunnel();
     task<> finish();
 
+    bool answer_waits();
     bool fail(int status, std::string problem) noexcept;
     bool may_retry() const noexcept;
     bool may_switch() const noexcept;

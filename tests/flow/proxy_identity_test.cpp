@@ -197,6 +197,18 @@ TEST_F(proxy_identity, a_reload_changes_the_url) {
     EXPECT_EQ(first.questions(), asked_first);
 }
 
+TEST_F(proxy_identity, other_keys_leave_the_connections_to_the_upstream) {
+    const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    key_server issuer(key_answer(key_set_text({key.jwk()})));
+    start();
+    EXPECT_EQ(ask(get).body, "ok");
+    reload(config(issuer.url()));
+    ASSERT_TRUE(proxy->process().wait_err("identity: 1 keys from " + issuer.url()));
+    EXPECT_EQ(ask(get).body, "ok");
+    EXPECT_EQ(upstream.connections(), 1U);
+    ASSERT_TRUE(is_verified_soon(key.token(claims()))) << "the keys are in use";
+}
+
 TEST_F(proxy_identity, keys_of_a_file_and_of_a_url_are_both_valid) {
     const signing_key of_url = signing_key::rsa("key_1");  // the name of the file's key
     key_server issuer(key_answer(key_set_text({of_url.jwk(), next_key.jwk()})));
