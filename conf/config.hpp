@@ -39,7 +39,7 @@ struct limits_settings {
     std::uint32_t header_bytes = 32 * 1024;  // request line and all fields
     std::uint64_t body_bytes = 0;            // 0 = no limit
     milliseconds header_timeout{30'000};     // first byte of a request to the end of its head
-    milliseconds body_timeout{60'000};       // stall: no byte of a request body, or the client takes no response byte
+    milliseconds body_timeout{60'000};       // stall: no byte of a body comes, or is taken
     milliseconds idle_timeout{75'000};       // keep-alive
     milliseconds upstream_connect_timeout{5'000};
     milliseconds upstream_read_timeout{600'000};  // stall: no byte of an answer (models think for minutes)

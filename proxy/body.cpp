@@ -7,7 +7,7 @@
 namespace proxy {
 namespace {
 
-constexpr int max_size_digits = 13;  // chunk sizes below 2^52
+constexpr std::uint64_t max_chunk = (std::uint64_t{1} << 52) - 1;
 
 int hex_value(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
@@ -18,17 +18,17 @@ int hex_value(char c) noexcept {
 
 }  // namespace
 
-void body_reader::begin(body_framing framing, std::size_t trailer_bytes,
+void body_reader::begin(body_framing framing, std::size_t trailer_bytes, body_of from,
                         const tracking::identity_rules* stranger) noexcept {
     framing_ = framing;
+    from_ = from;
     stranger_ = stranger;
     remaining_ = framing.kind == body_kind::length ? framing.length : 0;
     payload_bytes_ = 0;
     line_limit_ = trailer_bytes;
     line_bytes_ = 0;
-    digits_ = 0;
+    sized_ = false;
     state_ = state::size;
-    quoted_ = escaped_ = false;
     problem_ = "";
     line_.clear();
     trailers_.clear();
@@ -59,42 +59,72 @@ bool body_reader::end_of_stream() noexcept {
     return done_;
 }
 
+// Leading zeros count for nothing but the length of the line (RFC 9112, 7.1: sizes have any number of digits).
 void body_reader::size_byte(char c) noexcept {
+    if (++line_bytes_ > line_limit_) return fail("a chunk-size line is too long");
     const int value = hex_value(c);
     if (value >= 0) {
-        if (++digits_ > max_size_digits) return fail("a chunk is too large");
+        sized_ = true;
         remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(value);
+        if (remaining_ > max_chunk) fail("a chunk is too large");
         return;
     }
     line_bytes_ = 0;
-    if (digits_ == 0) return fail("a chunk has no size");
-    if (c == '\r') {
-        state_ = state::size_lf;
-    } else if (c == ';') {
-        state_ = state::extension;
-    } else if (c == ' ' || c == '\t') {
-        state_ = state::before_extension;
-    } else {
-        fail("a chunk size is malformed");
-    }
+    if (!sized_) return fail("a chunk has no size");
+    part_ = part::whole;
+    state_ = state::extension;
+    judge_extension(c);
+}
+
+void body_reader::extension_byte(char c) noexcept {
+    if (++line_bytes_ > line_limit_) return fail("a chunk extension is too long");
+    judge_extension(c);
 }
 
 // chunk-ext: nothing of it is forwarded, but it must not hide a line end (RFC 9112, 7.1.1).
-void body_reader::extension_byte(char c) noexcept {
-    const auto u = static_cast<unsigned char>(c);
-    if (++line_bytes_ > line_limit_) return fail("a chunk extension is too long");
-    if (c == '\r') {
-        if (quoted_) return fail("a chunk extension's quoted text holds a line end");
-        state_ = state::size_lf;
-    } else if ((u < 0x20 && c != '\t') || u == 0x7f) {
-        fail("a chunk extension holds a control character");
-    } else if (escaped_) {
-        escaped_ = false;
-    } else if (quoted_ && c == '\\') {
-        escaped_ = true;
-    } else if (c == '"') {
-        quoted_ = !quoted_;
+void body_reader::judge_extension(char c) noexcept {
+    if (c == '\r') return extension_line_end();
+    part_ = extension_part_behind(c);
+    if (part_ == part::bad) fail("a chunk-size line is malformed");
+}
+
+void body_reader::extension_line_end() noexcept {
+    const bool whole = part_ == part::whole || part_ == part::name || part_ == part::value;
+    const bool padded = from_ == body_of::answer && (part_ == part::padding || part_ == part::name_end);
+    if (!whole && !padded) return fail("a chunk-size line ends too early");
+    state_ = state::size_lf;
+}
+
+body_reader::part body_reader::extension_part_behind(char c) const noexcept {
+    const bool blank = c == ' ' || c == '\t';
+    const auto token_or_bad = [c](part then) { return is_token({&c, 1}) ? then : part::bad; };
+    const auto text_or_bad = [c](part then) { return is_text({&c, 1}) ? then : part::bad; };
+    switch (part_) {
+        case part::whole:
+        case part::padding:
+            return c == ';' ? part::name_start : blank ? part::padding : part::bad;
+        case part::name_start:
+            return blank ? part::name_start : token_or_bad(part::name);
+        case part::name:
+        case part::name_end:
+            if (c == ';') return part::name_start;
+            if (c == '=') return part::value_start;
+            if (blank) return part::name_end;
+            return part_ == part::name ? token_or_bad(part::name) : part::bad;
+        case part::value_start:
+            if (blank) return part::value_start;
+            return c == '"' ? part::quoted : token_or_bad(part::value);
+        case part::value:
+            if (c == ';') return part::name_start;
+            return blank ? part::padding : token_or_bad(part::value);
+        case part::quoted:
+            return c == '"' ? part::whole : c == '\\' ? part::escaped : text_or_bad(part::quoted);
+        case part::escaped:
+            return text_or_bad(part::quoted);
+        case part::bad:
+            break;
     }
+    return part::bad;
 }
 
 // Fields that would change framing, routing or trust are no trailers (RFC 9110, 6.5.1); they are dropped.
@@ -142,14 +172,6 @@ body_reader::step body_reader::take_chunked(std::span<char> received) noexcept {
                 ++at;
                 size_byte(c);
                 break;
-            case state::before_extension:  // bad white space is parsed, but only in front of a semicolon
-                ++at;
-                if (c == ';') {
-                    state_ = state::extension;
-                } else if ((c != ' ' && c != '\t') || ++line_bytes_ > line_limit_) {
-                    fail("white space behind a chunk size");
-                }
-                break;
             case state::extension:
                 ++at;
                 extension_byte(c);
@@ -178,7 +200,7 @@ body_reader::step body_reader::take_chunked(std::span<char> received) noexcept {
                 ++at;
                 if (c != '\n') fail("a chunk does not end in CRLF");
                 state_ = state::size;
-                digits_ = 0;
+                sized_ = false;
                 break;
             case state::trailer:
                 ++at;

@@ -1,5 +1,6 @@
 // Bodies on their way: take an incoming body apart (body_reader) and frame what goes out anew (framed_piece), without
-// copying payload. Chunked framing is parsed strictly (RFC 9112, 7.1): CRLF only, sizes bounded, extensions dropped.
+// copying payload. Chunked framing is parsed strictly (RFC 9112, 7.1): CRLF only, sizes bounded, extensions checked and
+// dropped.
 // Sans-IO; one reader per direction of an exchange.
 #pragma once
 
@@ -16,11 +17,14 @@
 
 namespace proxy {
 
+enum class body_of : std::uint8_t { request, answer };
+
 class body_reader {
 public:
-    // `trailer_bytes` bounds the trailer section and any chunk-size line. `stranger`: the body is of a peer that is not
-    // trusted, whose identity fields are no trailers either; null = of anybody else.
-    void begin(body_framing framing, std::size_t trailer_bytes,
+    // `trailer_bytes` bounds the trailer section and any chunk-size line. An answer may have white space behind a chunk
+    // size, with which some servers fill the line. `stranger`: the body is of a peer that is not trusted, whose
+    // identity fields are no trailers either; null = of anybody else.
+    void begin(body_framing framing, std::size_t trailer_bytes, body_of from,
                const tracking::identity_rules* stranger = nullptr) noexcept;
 
     struct step {
@@ -42,10 +46,26 @@ public:
     const std::string& trailers() const noexcept { return trailers_; }
 
 private:
-    enum class state : std::uint8_t { size, before_extension, extension, size_lf, data, data_cr, data_lf, trailer };
+    enum class state : std::uint8_t { size, extension, size_lf, data, data_cr, data_lf, trailer };
+    // Where in a chunk extension; `whole`: the line may end here, `padding`: blanks came behind that.
+    enum class part : std::uint8_t {
+        whole,
+        padding,
+        name_start,
+        name,
+        name_end,
+        value_start,
+        value,
+        quoted,
+        escaped,
+        bad
+    };
     step take_chunked(std::span<char> received) noexcept;
     void size_byte(char c) noexcept;
     void extension_byte(char c) noexcept;
+    void judge_extension(char c) noexcept;
+    void extension_line_end() noexcept;
+    part extension_part_behind(char c) const noexcept;
     void trailer_byte(char c) noexcept;
     void trailer_line() noexcept;
     bool may_be_trailer(std::string_view name) const noexcept;
@@ -57,10 +77,10 @@ private:
     std::uint64_t payload_bytes_ = 0;
     std::size_t line_limit_ = 0;
     std::size_t line_bytes_ = 0;
-    int digits_ = 0;
+    bool sized_ = false;  // the chunk's size has a digit
+    body_of from_ = body_of::request;
     state state_ = state::size;
-    bool quoted_ = false;
-    bool escaped_ = false;
+    part part_ = part::whole;
     bool done_ = true;
     const char* problem_ = "";
     std::string line_;

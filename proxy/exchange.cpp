@@ -68,7 +68,8 @@ bool exchange::begin() {
                        request_.arrived_ms},
                       *parts_.seen_tokens);
     }
-    request_body_.begin(request_.body, limits().header_bytes, trusted ? nullptr : rules_->identity.get());
+    request_body_.begin(request_.body, limits().header_bytes, body_of::request,
+                        trusted ? nullptr : rules_->identity.get());
     const auto first = request_body_.take(request_.received.bytes().subspan(request_.head_length));
     first_payload_ = first.payload;
     if (!first_payload_.empty()) first_spare_ = request_.received.before(first_payload_.data());
@@ -164,8 +165,9 @@ task<exchange::step> exchange::await_head() {
 // Passes the answer on as it arrives, until one side ends it.
 task<> exchange::relay_answer() {
     if (!begin_answer()) co_return;
-    for (;;) {
+    for (bool first = true;; first = false) {
         const auto arrived = answer_body_.take(answer_in_.bytes());
+        if (first && answer_body_.failed()) co_return take_back_answer();
         const steady_time at = meter_ ? now() : steady_time{};
         const bool sent = co_await send_piece(arrived.payload);
         if (meter_) meter_->answer_body(arrived.payload, at);
@@ -306,7 +308,7 @@ task<bool> exchange::relay_interim() {
 bool exchange::begin_answer() {
     const framing_verdict verdict = check_response(answer_, to_head_);
     if (verdict.refusal != 0) return fail(502, std::string("the upstream's answer is malformed: ") + verdict.problem);
-    answer_body_.begin(verdict.body, limits().header_bytes);
+    answer_body_.begin(verdict.body, limits().header_bytes, body_of::answer);
     answer_framing_ = verdict.body.kind;
     if (answer_framing_ == body_kind::chunked || answer_framing_ == body_kind::until_close)
         answer_framing_ = client_minor_ == 0 ? body_kind::until_close : body_kind::chunked;
@@ -325,6 +327,13 @@ bool exchange::begin_answer() {
                          .to_head = to_head_});
     answer_started_ = true;
     return true;
+}
+
+// The body is malformed from its beginning, and nothing of the answer has been sent.
+void exchange::take_back_answer() noexcept {
+    out_.clear();
+    answer_started_ = false;
+    fail(502, std::string("the upstream's answer is malformed: ") + answer_body_.problem());
 }
 
 // Writes the head when it is still waiting, the payload in the client's framing, and the end when this is it.

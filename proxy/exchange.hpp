@@ -61,6 +61,7 @@ private:
     task<io_error> upstream_readable();
     task<bool> relay_interim();
     bool begin_answer();
+    void take_back_answer() noexcept;
     task<bool> send_piece(std::string_view payload);
     task<bool> read_more();
     bool answer_ended(io_error how) noexcept;

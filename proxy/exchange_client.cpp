@@ -53,6 +53,8 @@ task<bool> exchange::upload_piece(buffer& rest) {
 
     framed_piece out({}, piece.payload, request_.body.kind, request_body_);
     const io_result sent = co_await write_all(*upstream_, out.pieces(), limits().body_timeout);
+    if (sent.error == io_error::timed_out && !answer_started_)
+        co_return upload_failed(504, "the upstream does not take the request"), false;
     if (!sent || stop_uploading_) co_return false;
     rest.consume(piece.consumed);
     if (request_body_.done() && !rest.empty()) {  // the client's next request came right behind

@@ -1,6 +1,10 @@
 #include "proxy/framing.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace proxy {
@@ -10,33 +14,51 @@ using tracking::equals_ignoring_case;
 
 framing_verdict refuse(int status, const char* problem) noexcept { return {{}, status, problem}; }
 
-// RFC 3986 reg-name, IPv4 or bracketed IPv6, with an optional port. No userinfo, no path, no white space.
-bool is_authority(std::string_view text) noexcept {
-    if (text.empty()) return false;
-    std::string_view port;
-    if (text.front() == '[') {
-        const std::size_t close = text.find(']');
-        if (close == std::string_view::npos || close < 3) return false;
-        for (const char c : text.substr(1, close - 1)) {
-            const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-            if (!hex && c != ':' && c != '.') return false;
-        }
-        if (close + 1 < text.size() && text[close + 1] != ':') return false;
-        port = close + 1 < text.size() ? text.substr(close + 2) : std::string_view{};
-    } else {
-        const std::size_t colon = text.find(':');
-        for (const char c : text.substr(0, colon)) {
-            const bool name = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                              std::string_view("-._~!$&'()*+,;=%").find(c) != std::string_view::npos;
-            if (!name) return false;
-        }
-        if (colon == 0) return false;
-        port = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
+bool is_hex(char c) noexcept { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+// Within the brackets; neither a zone (RFC 9844) nor an address of a future version is known here.
+bool is_ipv6(std::string_view text) noexcept {
+    std::array<char, INET6_ADDRSTRLEN> terminated{};
+    if (text.size() >= terminated.size()) return false;
+    std::copy(text.begin(), text.end(), terminated.begin());
+    in6_addr ignored{};
+    return ::inet_pton(AF_INET6, terminated.data(), &ignored) == 1;
+}
+
+// reg-name, which an IPv4 address is, too.
+bool is_host_name(std::string_view text) noexcept {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool escape = c == '%' && i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2]);
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           std::string_view("-._~!$&'()*+,;=").find(c) != std::string_view::npos;
+        if (!escape && !plain) return false;
     }
-    if (port.size() > 5) return false;
-    for (const char c : port)
+    return !text.empty();
+}
+
+// Empty, or one that TCP has.
+bool is_port(std::string_view text) noexcept {
+    std::uint32_t number = 0;
+    for (const char c : text) {
         if (c < '0' || c > '9') return false;
+        number = number * 10 + static_cast<std::uint32_t>(c - '0');
+        if (number > 65'535) return false;
+    }
     return true;
+}
+
+// host [":" port] of RFC 3986, 3.2. No user information, no path, no white space.
+bool is_authority(std::string_view text) noexcept {
+    if (!text.starts_with('[')) {
+        const std::size_t colon = text.find(':');
+        return is_host_name(text.substr(0, colon)) &&
+               (colon == std::string_view::npos || is_port(text.substr(colon + 1)));
+    }
+    const std::size_t close = text.find(']');
+    if (close == std::string_view::npos || !is_ipv6(text.substr(1, close - 1))) return false;
+    const std::string_view rest = text.substr(close + 1);
+    return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));
 }
 
 const char* host_problem(const request_head& head) noexcept {

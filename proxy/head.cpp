@@ -40,16 +40,6 @@ bool may_hold_control(std::uint64_t bytes) noexcept {
     return ((below | ((deleted - each) & ~deleted)) & (each * 0x80)) != 0;
 }
 
-// Field values and reason phrases: visible characters, obs-text, SP and HTAB (RFC 9110, 5.5).
-bool is_text(std::string_view text) noexcept {
-    while (text.size() >= 8) {
-        if (may_hold_control(eight_bytes(text.data())) && std::any_of(text.begin(), text.begin() + 8, is_control))
-            return false;
-        text.remove_prefix(8);
-    }
-    return std::none_of(text.begin(), text.end(), is_control);
-}
-
 // A request target holds visible ASCII; a fragment never reaches a server (RFC 9112, 3.2).
 bool is_target(std::string_view text) noexcept {
     for (const char c : text) {
@@ -145,6 +135,15 @@ bool is_token(std::string_view text) noexcept {
     return !text.empty();
 }
 
+bool is_text(std::string_view text) noexcept {
+    while (text.size() >= 8) {
+        if (may_hold_control(eight_bytes(text.data())) && std::any_of(text.begin(), text.begin() + 8, is_control))
+            return false;
+        text.remove_prefix(8);
+    }
+    return std::none_of(text.begin(), text.end(), is_control);
+}
+
 bool is_vouched_for(field_id id) noexcept {
     switch (id) {
         case field_id::content_length:
@@ -221,6 +220,14 @@ head_status head_parser<Head>::refuse(const char* problem, head_status status) n
     return status;
 }
 
+// `line`: what there is of the line that passes the limit.
+template <class Head>
+head_status head_parser<Head>::refuse_length(std::string_view line) noexcept {
+    if (have_start_line_) return refuse("the head is too large", head_status::too_large);
+    if (line.find(' ') == std::string_view::npos) return refuse("the method is too long");
+    return refuse("the request line is too long", head_status::target_too_long);
+}
+
 template <>
 head_status request_parser::start_line(std::string_view line, request_head& into) noexcept {
     std::size_t space = 0;
@@ -280,8 +287,7 @@ head_status head_parser<Head>::feed(std::string_view received, Head& into, const
                                     ? received.size()
                                     : static_cast<std::size_t>(static_cast<const char*>(found) - received.data());
         if (end >= limits.bytes) {
-            return have_start_line_ ? refuse("the head is too large", head_status::too_large)
-                                    : refuse("the request line is too long", head_status::target_too_long);
+            return refuse_length(received.substr(position_, limits.bytes - position_));
         }
         if (found == nullptr) {
             // A line that can never become valid is refused now, not at the deadline.

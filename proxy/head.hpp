@@ -90,6 +90,7 @@ public:
 
 private:
     head_status refuse(const char* problem, head_status status = head_status::malformed) noexcept;
+    head_status refuse_length(std::string_view line) noexcept;
     head_status start_line(std::string_view line, Head& into) noexcept;
     head_status field_line(std::string_view line, Head& into, const head_limits& limits) noexcept;
 
@@ -108,6 +109,8 @@ using response_parser = head_parser<response_head>;
 const char* parse_field(std::string_view line, tracking::header_field& into) noexcept;
 
 bool is_token(std::string_view text) noexcept;
+// Visible characters, obs-text, SP and HTAB alone, as in field values and reason phrases (RFC 9110, 5.5).
+bool is_text(std::string_view text) noexcept;
 // Calls visit(member) for each element of a comma-separated list, without white space; empty elements are skipped.
 template <class Visit>
 void for_each_member(std::string_view list, Visit visit) {

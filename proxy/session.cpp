@@ -189,7 +189,7 @@ task<bool> session::serve() {
 
 task<bool> session::read_admin_body(body_framing framing, std::string& into) {
     body_reader reader;
-    reader.begin(framing, rules_->settings.limits.header_bytes);
+    reader.begin(framing, rules_->settings.limits.header_bytes, body_of::request);
     while (!reader.done()) {
         const auto piece = reader.take(received_.bytes());
         into.append(piece.payload);

@@ -173,6 +173,19 @@ TEST_F(proxy_answers, bodies_of_any_bytes_pass_in_every_framing) {
     EXPECT_TRUE(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").body == body);
 }
 
+TEST_F(proxy_answers, chunk_sizes_may_be_filled_up_and_extended) {
+    start();
+    for (const std::string size : {"5", "0005", "00000000000000000000005", "5  ", "5 \t", "5;a", "5 ; a = \"b;\\\"c\"",
+                                   "5;a=b;c;d=\"\"", "5;a=b ", "5;a  "}) {
+        upstream.next(
+            {wait_request(), send("HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + size +
+                                  "\r\nhello\r\n000  \r\n\r\n")});
+        const auto answer = ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(answer.body, "hello") << size;
+        EXPECT_TRUE(answer.complete) << size;
+    }
+}
+
 // ---- where an answer ends -----------------------------------------------------------------------------------------
 
 TEST_F(proxy_answers, answers_without_a_body_take_none_of_what_follows) {

@@ -103,6 +103,20 @@ TEST_F(proxy_faults, no_answer_in_time_is_504) {
     expect_still_serving();
 }
 
+TEST_F(proxy_faults, an_upstream_that_takes_nothing_of_the_body_is_504) {
+    AIMETER_ONLY();
+    upstream.next({wait_head(), stall()});
+    start({.config = "[limits]\nbody_timeout = \"300ms\"\nupstream_read_timeout = \"60s\""});
+    raw_client client = connect();
+    const auto before = clock::now();
+    client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    client.send_some(std::string(100'000'000, 'x'), milliseconds(250));
+    expect_problem(client.read(), 504);
+    EXPECT_LT(clock::now() - before, patience) << "it waited for an answer, too";
+    EXPECT_TRUE(client.ends());
+    expect_still_serving();
+}
+
 TEST_F(proxy_faults, an_answer_that_stalls_is_broken_off) {
     AIMETER_ONLY();
     upstream.next({wait_request(), send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")});

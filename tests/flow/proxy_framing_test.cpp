@@ -147,10 +147,11 @@ TEST_F(proxy_framing, endless_heads_lines_and_trailers_meet_their_limits) {
     for (int i = 0; i < 20'000; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
     expect_refused({"long target", "GET /evil" + much + " HTTP/1.1\r\nHost: a\r\n\r\n", {414}});
     expect_refused({"endless target", "GET /evil" + much, {414}});
+    expect_refused({"endless method", "EVIL" + much});
     expect_refused({"long value", "GET /evil HTTP/1.1\r\nHost: a\r\nX: " + much + "\r\n\r\n", {431}});
     expect_refused({"long name", "GET /evil HTTP/1.1\r\nHost: a\r\n" + much + ": y\r\n\r\n", {431}});
     expect_refused({"many fields", "GET /evil HTTP/1.1\r\nHost: a\r\n" + many + "\r\n", {431}});
-    expect_refused({"long method", much + " /evil HTTP/1.1\r\nHost: a\r\n\r\n", {400, 414, 431, 501}});
+    expect_refused({"long method", much + " /evil HTTP/1.1\r\nHost: a\r\n\r\n"});
     expect_untouched_upstream();
     expect_refused({"long chunk extension",
                     post("Transfer-Encoding: chunked\r\n", "3;" + much + "\r\nabc\r\n0\r\n\r\n"),

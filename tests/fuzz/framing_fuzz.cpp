@@ -19,7 +19,7 @@ proxy::head_status parse(std::string_view bytes, std::size_t cut, Head& head,
 
 std::string take(std::string bytes, std::size_t most, bool& done) {
     proxy::body_reader reader;
-    reader.begin({proxy::body_kind::chunked, 0}, 512);
+    reader.begin({proxy::body_kind::chunked, 0}, 512, proxy::body_of::request);
     std::string payload;
     for (std::size_t at = 0; at < bytes.size() && !reader.done() && !reader.failed();) {
         const auto step = reader.take({bytes.data() + at, std::min(most, bytes.size() - at)});

@@ -176,7 +176,7 @@ struct body_result {
 // Takes a chunked body apart in pieces of at most `most` bytes.
 body_result take_chunked(const std::string& bytes, std::size_t most) {
     proxy::body_reader reader;
-    reader.begin({body_kind::chunked, 0}, 256);
+    reader.begin({body_kind::chunked, 0}, 256, proxy::body_of::request);
     body_result result;
     std::string copy = bytes;
     while (result.consumed < copy.size() && !reader.done() && !reader.failed()) {
@@ -219,7 +219,7 @@ TEST(ChunkedBody, BadFramingIsRefused) {
 
 TEST(SizedBody, EndsAtItsLengthAndLeavesTheRest) {
     proxy::body_reader reader;
-    reader.begin({body_kind::length, 3}, 256);
+    reader.begin({body_kind::length, 3}, 256, proxy::body_of::request);
     std::string bytes = "abcdef";
     const auto step = reader.take({bytes.data(), bytes.size()});
     EXPECT_EQ(step.payload, "abc");
@@ -229,11 +229,11 @@ TEST(SizedBody, EndsAtItsLengthAndLeavesTheRest) {
 
 TEST(SizedBody, EndOfStreamCompletesOnlyAnUnframedBody) {
     proxy::body_reader reader;
-    reader.begin({body_kind::length, 3}, 256);
+    reader.begin({body_kind::length, 3}, 256, proxy::body_of::request);
     EXPECT_FALSE(reader.end_of_stream());
-    reader.begin({body_kind::chunked, 0}, 256);
+    reader.begin({body_kind::chunked, 0}, 256, proxy::body_of::request);
     EXPECT_FALSE(reader.end_of_stream());
-    reader.begin({body_kind::until_close, 0}, 256);
+    reader.begin({body_kind::until_close, 0}, 256, proxy::body_of::request);
     EXPECT_TRUE(reader.end_of_stream());
 }
 
@@ -245,7 +245,7 @@ std::string joined(std::span<const iovec> pieces) {
 
 TEST(FramedPiece, ChunkedHasItsSizeInHexadecimal) {
     proxy::body_reader open;
-    open.begin({body_kind::chunked, 0}, 256);
+    open.begin({body_kind::chunked, 0}, 256, proxy::body_of::request);
     const std::string text(0x1a2b, 'x');
     EXPECT_EQ(joined(proxy::framed_piece({}, "a", body_kind::chunked, open).pieces()), "1\r\na\r\n");
     EXPECT_EQ(joined(proxy::framed_piece("HEAD", text, body_kind::chunked, open).pieces()),
@@ -256,7 +256,7 @@ TEST(FramedPiece, ChunkedHasItsSizeInHexadecimal) {
 TEST(FramedPiece, TheEndOfAChunkedBodyCarriesItsTrailers) {
     proxy::body_reader done;
     std::string wire = "0\r\nX-Sum: 7\r\n\r\n";
-    done.begin({body_kind::chunked, 0}, 256);
+    done.begin({body_kind::chunked, 0}, 256, proxy::body_of::request);
     done.take(wire);
     ASSERT_TRUE(done.done());
     EXPECT_EQ(joined(proxy::framed_piece({}, {}, body_kind::chunked, done).pieces()), wire);
