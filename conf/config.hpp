@@ -27,10 +27,21 @@ struct endpoint {
     bool operator==(const endpoint&) const = default;
 };
 
-// Both or none. PEM files; `cert` holds the chain, the server's own certificate first.
-struct tls_settings {
+// PEM files; `cert` holds the chain, the server's own certificate first.
+struct certificate_files {
     std::string cert;
     std::string key;
+
+    bool operator==(const certificate_files&) const = default;
+};
+
+enum class tls_version : std::uint8_t { tls_1_2, tls_1_3 };
+
+struct tls_settings {
+    std::string cert;  // both or none
+    std::string key;
+    std::vector<certificate_files> certificates;     // further ones, for the names in them
+    tls_version min_version = tls_version::tls_1_2;  // that clients may speak
 
     bool operator==(const tls_settings&) const = default;
 };

@@ -96,6 +96,17 @@ void read_on_abort(const value& from, settings& into, const context& at) {
         at.fail(from.at, R"(expected "stop" or "drain")");
 }
 
+void read_min_version(const value& from, settings& into, const context& at) {
+    std::string word;
+    read_text(from, word, at);
+    if (word == "1.2")
+        into.tls.min_version = tls_version::tls_1_2;
+    else if (word == "1.3")
+        into.tls.min_version = tls_version::tls_1_3;
+    else if (from.is_text())
+        at.fail(from.at, R"(expected "1.2" or "1.3")");
+}
+
 void read_sync(const value& from, settings& into, const context& at) {
     if (from.is_text() && from.text == "off") {
         into.journal.sync.reset();
@@ -141,6 +152,8 @@ constexpr key_rule rules[] = {
 
     {"tls.cert", [](V v, S s, C c) { read_text(v, s.tls.cert, c, readable_file_or_empty); }},
     {"tls.key", [](V v, S s, C c) { read_text(v, s.tls.key, c, readable_file_or_empty); }},
+    {"tls.certificates", [](V v, S s, C c) { read_certificates(v, s.tls.certificates, c); }},
+    {"tls.min_version", read_min_version},
 
     {"limits.header_bytes", [](V v, S s, C c) { read_size(v, s.limits.header_bytes, c, kib, mib); }},
     {"limits.body_bytes", [](V v, S s, C c) { read_size(v, s.limits.body_bytes, c, 0, most_bytes); }},

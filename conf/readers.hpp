@@ -72,6 +72,9 @@ void read_features(const value& from, std::map<std::string, std::string>& into, 
 void read_price_overrides(const value& from, std::map<std::string, price_override>& into, const context& at);
 void read_cache_rules(const value& from, std::vector<cache_rule>& into, const context& at);
 
+// A list of tables with cert and key, both files.
+void read_certificates(const value& from, std::vector<certificate_files>& into, const context& at);
+
 // What texts of several keys must look like.
 std::string not_empty(std::string_view text);
 std::string field_name_or_empty(std::string_view text);  // an HTTP field name

@@ -1,6 +1,8 @@
-// The readers of keys whose values are tables of names: features, price overrides, cache rules.
+// The readers of keys whose values are tables of names (features, price overrides, cache rules) or lists of tables
+// (certificates).
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "conf/nearest.hpp"
@@ -19,6 +21,17 @@ void forget_places(value& at) {
     }
 }
 
+// An override's text as TOML writes such a value inline; nullopt when it is none of this kind.
+std::optional<value> inline_value(const std::string& text, value::kind wanted) {
+    auto parsed = parse_toml("it = " + text, "");
+    auto* const root = std::get_if<value>(&parsed);
+    if (root == nullptr || root->members.size() != 1 || root->members[0].what.is != wanted) return std::nullopt;
+    forget_places(*root);
+    return std::move(root->members[0].what);
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == std::string_view::npos; }
+
 // The members of a table. An override gives it as TOML does inline: { "job-match" = "job-matcher" }.
 std::vector<member> members_of(const value& from, const context& at) {
     if (from.is == value::kind::table) return from.members;
@@ -26,14 +39,22 @@ std::vector<member> members_of(const value& from, const context& at) {
         at.fail_type(from, "a table");
         return {};
     }
-    if (from.text.find_first_not_of(" \t") == std::string::npos) return {};
-    auto inline_table = parse_toml("table = " + from.text, "");
-    if (auto* root = std::get_if<value>(&inline_table))
-        if (root->members.size() == 1 && root->members[0].what.is == value::kind::table) {
-            forget_places(*root);
-            return root->members[0].what.members;
-        }
+    if (is_blank(from.text)) return {};
+    if (auto table = inline_value(from.text, value::kind::table)) return std::move(table->members);
     at.fail(from.at, R"(expected an inline table: { "name" = ... })");
+    return {};
+}
+
+// The items of a list of tables. An override gives it as TOML does inline: [{ a = "1" }, { a = "2" }].
+std::vector<value> tables_of(const value& from, const context& at) {
+    if (from.is == value::kind::list) return from.items;
+    if (from.is != value::kind::loose) {
+        at.fail_type(from, "a list of tables");
+        return {};
+    }
+    if (is_blank(from.text)) return {};
+    if (auto list = inline_value(from.text, value::kind::list)) return std::move(list->items);
+    at.fail(from.at, "expected a list of inline tables: [{ ... }, { ... }]");
     return {};
 }
 
@@ -148,6 +169,24 @@ void read_cache_rules(const value& from, std::vector<cache_rule>& into, const co
         rules.push_back(std::move(rule));
     }
     into = std::move(rules);
+}
+
+void read_certificates(const value& from, std::vector<certificate_files>& into, const context& at) {
+    std::vector<certificate_files> certificates;
+    for (const value& item : tables_of(from, at)) {
+        certificate_files files;
+        for (const member& file : members_of(item, at)) {
+            if (file.key == "cert" || file.key == "key")
+                read_text(file.what, file.key == "cert" ? files.cert : files.key, at.below(file.key),
+                          readable_file_or_empty);
+            else
+                at.below(file.key).fail(
+                    file.at, "unknown key; did you mean " + std::string(nearest_key(file.key, {"cert", "key"})) + "?");
+        }
+        if (files.cert.empty() || files.key.empty()) at.fail(item.at, "each certificate needs cert and key");
+        certificates.push_back(std::move(files));
+    }
+    into = std::move(certificates);
 }
 
 }  // namespace conf

@@ -67,7 +67,12 @@ std::string peer_text(const sockaddr_storage& address) {
     if (address.ss_family == AF_INET) {
         ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
     } else if (address.ss_family == AF_INET6) {
-        ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, text, sizeof text);
+        const in6_addr& six = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+        // A client of IPv4 that came in at [::] is one of IPv4 (RFC 4291, 2.5.5.2).
+        if (IN6_IS_ADDR_V4MAPPED(&six))
+            ::inet_ntop(AF_INET, &six.s6_addr[12], text, sizeof text);
+        else
+            ::inet_ntop(AF_INET6, &six, text, sizeof text);
     }
     return text;
 }

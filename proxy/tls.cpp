@@ -2,13 +2,18 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <new>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace proxy {
 namespace {
@@ -67,23 +72,119 @@ std::string trust_of(const conf::forward_settings& settings) {
 // A key with a password would otherwise be asked for at the terminal.
 int no_password(char*, int, int, void*) { return -1; }
 
-}  // namespace
+// ---- Certificates by name -------------------------------------------------------------------------------------------
 
-std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings& settings) {
-    if (settings.cert.empty()) return tls_context();
+std::string lower(std::string_view name) {
+    std::string out(name);
+    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    return out;
+}
+
+// Which certificate is for which name; belongs to the context of the first one, for which null stands here.
+class contexts_by_name {
+public:
+    // The names in the certificate of `by`; who is first to have a name keeps it. False = there are none.
+    bool add(SSL_CTX& by, const tls_context& chosen) {
+        const std::vector<std::string> names = names_in(*SSL_CTX_get0_certificate(&by));
+        for (const std::string& name : names) names_.emplace(name, chosen);
+        return !names.empty();
+    }
+
+    // Null = the first one's, too, when nobody has the name.
+    SSL_CTX* find(std::string_view name) const {
+        if (name.ends_with('.')) name.remove_suffix(1);
+        std::string wanted = lower(name);
+        auto found = names_.find(wanted);
+        if (const std::size_t dot = wanted.find('.'); found == names_.end() && dot != std::string::npos)
+            found = names_.find("*" + wanted.substr(dot));  // a wildcard is for one label (RFC 9525, 6.3)
+        return found == names_.end() ? nullptr : found->second.get();
+    }
+
+    // A handshake under way may outlive the configuration that it began with, but not its context.
+    void keep_with(SSL_CTX& first) && {
+        auto* const kept = new contexts_by_name(std::move(*this));
+        SSL_CTX_set_ex_data(&first, slot(), kept);
+        SSL_CTX_set_tlsext_servername_callback(&first, &contexts_by_name::choose);
+        SSL_CTX_set_tlsext_servername_arg(&first, kept);
+    }
+
+private:
+    static std::vector<std::string> names_in(const X509& certificate) {
+        std::vector<std::string> names;
+        const auto free_names = [](GENERAL_NAMES* all) { GENERAL_NAMES_free(all); };
+        const std::unique_ptr<GENERAL_NAMES, decltype(free_names)> all(
+            static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
+        for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+            const GENERAL_NAME* const name = sk_GENERAL_NAME_value(all.get(), i);
+            if (name->type != GEN_DNS) continue;
+            const ASN1_STRING* const text = name->d.dNSName;
+            names.push_back(lower({reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                                   static_cast<std::size_t>(ASN1_STRING_length(text))}));
+        }
+        return names;
+    }
+
+    static int slot() {
+        static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, &contexts_by_name::release);
+        return index;
+    }
+    static void release(void*, void* own, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<contexts_by_name*>(own);
+    }
+
+    // Called by OpenSSL within the handshake.
+    static int choose(SSL* ssl, int*, void* own) noexcept {
+        const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
+        try {
+            if (SSL_CTX* const by = static_cast<contexts_by_name*>(own)->find(name); by != nullptr)
+                SSL_set_SSL_CTX(ssl, by);
+        } catch (const std::bad_alloc&) {
+            return SSL_TLSEXT_ERR_ALERT_FATAL;
+        }
+        return SSL_TLSEXT_ERR_OK;
+    }
+
+    std::unordered_map<std::string, tls_context> names_;
+};
+
+std::variant<tls_context, std::string> make_server_context(const conf::certificate_files& files,
+                                                           conf::tls_version least, const std::string& keys) {
     tls_context made = make_context(TLS_server_method());
     if (!made) return "tls: " + reason();
     SSL_CTX* const by = made.get();
+    if (least == conf::tls_version::tls_1_3) SSL_CTX_set_min_proto_version(by, TLS1_3_VERSION);
     SSL_CTX_set_default_passwd_cb(by, no_password);
-    if (SSL_CTX_use_certificate_chain_file(by, settings.cert.c_str()) != 1)
-        return "tls.cert: " + settings.cert + ": " + reason();
-    if (SSL_CTX_use_PrivateKey_file(by, settings.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(by) != 1)
-        return "tls.key: " + settings.key + ": " + reason();
+    if (SSL_CTX_use_certificate_chain_file(by, files.cert.c_str()) != 1)
+        return keys + "cert: " + files.cert + ": " + reason();
+    if (SSL_CTX_use_PrivateKey_file(by, files.key.c_str(), SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(by) != 1)
+        return keys + "key: " + files.key + ": " + reason();
     if (SSL_CTX_set_cipher_list(by, ciphers) != 1) return "tls: " + reason();
     SSL_CTX_set_alpn_select_cb(by, choose_http_1, nullptr);
     SSL_CTX_set_session_cache_mode(by, SSL_SESS_CACHE_OFF);  // tickets alone: nothing is kept for a client
     return made;
+}
+
+}  // namespace
+
+std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings& settings) {
+    tls_context first;
+    contexts_by_name by_name;
+    const auto take = [&](const conf::certificate_files& files, const std::string& keys) -> std::string {
+        auto made = make_server_context(files, settings.min_version, keys);
+        if (auto* problem = std::get_if<std::string>(&made)) return std::move(*problem);
+        auto& context = std::get<tls_context>(made);
+        if (!by_name.add(*context, first ? context : nullptr) && first)
+            return keys + "cert: " + files.cert + ": no name in it, so that no client could choose it";
+        if (!first) first = std::move(context);
+        return {};
+    };
+    if (!settings.cert.empty())
+        if (std::string problem = take({settings.cert, settings.key}, "tls."); !problem.empty()) return problem;
+    for (const conf::certificate_files& files : settings.certificates)
+        if (std::string problem = take(files, "tls.certificates."); !problem.empty()) return problem;
+    if (!settings.certificates.empty()) std::move(by_name).keep_with(*first);
+    return first;
 }
 
 std::variant<tls_context, std::string> make_client_tls(const conf::forward_settings& settings) {

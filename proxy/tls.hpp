@@ -17,9 +17,10 @@ namespace proxy {
 
 using tls_context = std::shared_ptr<SSL_CTX>;
 
-// For clients, with the files of [tls]: TLS 1.2 and 1.3, ALPN http/1.1 (RFC 7301: a client that offers only others is
-// refused), sessions resumed by tickets whose keys live as long as the context. Null when no certificate is set; the
-// string says what is wrong.
+// For clients, with the files of [tls]: TLS from tls.min_version on, ALPN http/1.1 (RFC 7301: a client that offers only
+// others is refused), sessions resumed by tickets whose keys live as long as the context. With several certificates the
+// client's server name (RFC 6066, 3) chooses among the names in them; the first is for all other clients. Null when no
+// certificate is set; the string says what is wrong.
 std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings& settings);
 // For https:// upstreams: the certificate and the host name are verified unless forward.verify is off.
 std::variant<tls_context, std::string> make_client_tls(const conf::forward_settings& settings);

@@ -88,6 +88,27 @@ TEST_F(proxy_relay, ipv6_both_sides) {
     EXPECT_THAT(got.all("x-forwarded-for"), ElementsAre("::1"));
 }
 
+TEST_F(proxy_relay, a_client_of_ipv4_is_one_whichever_listener_it_came_to) {
+    AIMETER_ONLY();
+    try {
+        start({.config = "[forward]\ntrusted_proxies = [\"127.0.0.0/30\"]", .listen = "[::]:0"});
+    } catch (const std::exception&) {
+        GTEST_SKIP() << "no IPv6 here";
+    }
+    raw_client client("127.0.0.1", proxy->port());
+    ASSERT_TRUE(client.connected());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\r\n");
+    EXPECT_EQ(client.read().status(), 200);
+    EXPECT_THAT(first_request().all("x-forwarded-for"), ElementsAre("203.0.113.7, 127.0.0.1"));
+    EXPECT_THAT(first_request().all("x-forwarded-proto"), ElementsAre("https")) << "127.0.0.0/30 is trusted";
+    raw_client six("::1", proxy->port());
+    ASSERT_TRUE(six.connected());
+    six.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n");
+    EXPECT_EQ(six.read().status(), 200);
+    EXPECT_THAT(upstream.requests().back().all("x-forwarded-for"), ElementsAre("::1"));
+    EXPECT_THAT(upstream.requests().back().all("x-forwarded-proto"), ElementsAre("http")) << "::1 is not";
+}
+
 // ---- one request behind another -----------------------------------------------------------------------------------
 
 const step echo_target =

@@ -63,11 +63,19 @@ TEST_F(tls_test, clients_are_served_over_tls_1_2_and_1_3_and_the_upstream_is_tol
 }
 
 TEST_F(tls_test, older_versions_are_refused) {
+    const auto expect_refused = [this](int version) {
+        raw_client client = connect_tls(tls_side({.least_version = version, .most_version = version}));
+        EXPECT_FALSE(client.connected()) << version;
+        EXPECT_THAT(client.tls().failure(), HasSubstr("protocol version"));
+        EXPECT_EQ(connect_tls(any_client).connected(), true);
+    };
     start({.config = serving()});
-    raw_client client = connect_tls(tls_side({.most_version = TLS1_1_VERSION}));
-    EXPECT_FALSE(client.connected());
-    EXPECT_THAT(client.tls().failure(), HasSubstr("protocol version"));
-    EXPECT_EQ(connect_tls(any_client).connected(), true);
+    expect_refused(TLS1_VERSION);
+    expect_refused(TLS1_1_VERSION);
+    proxy->process().signal(SIGTERM);
+    EXPECT_EQ(proxy->process().wait_exit(), 0);
+    start({.config = serving() + "min_version = \"1.3\"\n"});
+    expect_refused(TLS1_2_VERSION);
 }
 
 TEST_F(tls_test, only_http_1_1_is_agreed_on) {
@@ -224,6 +232,85 @@ TEST_F(tls_test, a_reload_changes_the_certificate_and_drops_no_request) {
     EXPECT_TRUE(proxy->process().wait_err("reload refused: tls.key: " + file("key.pem")));
     EXPECT_EQ(name_now(), "third");
     EXPECT_THAT(log(), Not(HasSubstr("PRIVATE")));
+}
+
+// ---- several certificates -----------------------------------------------------------------------------------------
+
+class several_certificates : public tls_test {
+protected:
+    // The configuration's item for a certificate of these names, written into files of its own.
+    std::string pair(const std::string& name, const std::vector<std::string>& names) const {
+        const certificate made = authority.issue({.names = names, .addresses = {"127.0.0.1"}});
+        write_file(file(name + ".pem"), made.cert);
+        write_file(file(name + ".key"), made.key);
+        return "{ cert = \"" + file(name + ".pem") + "\", key = \"" + file(name + ".key") + "\" }";
+    }
+    // The name in the certificate that a client gets that asks for `name`; it is answered, too.
+    std::string certificate_for(const std::string& name, int version = 0) const {
+        raw_client client =
+            connect_tls(tls_side({.server_name = name, .least_version = version, .most_version = version}));
+        EXPECT_EQ(ask_on(client).status(), 200) << name;
+        return client.tls().peer_name();
+    }
+};
+
+TEST_F(several_certificates, the_name_that_is_asked_for_chooses) {
+    install(authority.issue({.names = {"main.test", "own.wild.test"}}));
+    start({.config = serving() + "certificates = [" + pair("a", {"a.test", "also-a.test", "main.test"}) + ", " +
+                     pair("wild", {"*.wild.test", "a.test"}) + "]\n"});
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        EXPECT_EQ(certificate_for("a.test", version), "a.test");
+        EXPECT_EQ(certificate_for("Also-A.TEST", version), "a.test");
+        EXPECT_EQ(certificate_for("x.wild.test", version), "*.wild.test");
+        EXPECT_EQ(certificate_for("own.wild.test", version), "main.test") << "the whole name comes before a wildcard";
+        EXPECT_EQ(certificate_for("main.test", version), "main.test") << "the first that has it";
+        for (const std::string other : {"", "wild.test", "x.y.wild.test", "b.test", "test"})
+            EXPECT_EQ(certificate_for(other, version), "main.test") << other;
+    }
+}
+
+TEST_F(several_certificates, the_first_of_the_list_is_for_all_others_when_there_is_no_other) {
+    start({.config = "[tls]\ncertificates = [" + pair("a", {"a.test"}) + ", " + pair("b", {"b.test"}) + "]\n"});
+    EXPECT_EQ(certificate_for("b.test"), "b.test");
+    EXPECT_EQ(certificate_for("c.test"), "a.test");
+    EXPECT_EQ(certificate_for(""), "a.test");
+}
+
+TEST_F(several_certificates, all_of_them_agree_on_http_1_1_resume_and_keep_the_version) {
+    start({.config = "workers = 2\n" + serving() + "min_version = \"1.3\"\ncertificates = [" + pair("a", {"a.test"}) +
+                     "]\n"});
+    const tls_side side({.server_name = "a.test", .alpn = {"h2", "http/1.1"}});
+    for (int i = 0; i < 6; ++i) {
+        raw_client client = connect_tls(side);
+        EXPECT_EQ(ask_on(client).status(), 200);
+        EXPECT_EQ(client.tls().alpn(), "http/1.1");
+        EXPECT_EQ(client.tls().resumed(), i > 0) << i;
+    }
+    EXPECT_FALSE(connect_tls(tls_side({.server_name = "a.test", .alpn = {"h2"}})).connected());
+    EXPECT_FALSE(connect_tls(tls_side({.server_name = "a.test", .most_version = TLS1_2_VERSION})).connected());
+}
+
+TEST_F(several_certificates, a_reload_changes_them_and_connections_live_on) {
+    start({.config = serving() + "certificates = [" + pair("a", {"a.test"}) + "]\n"});
+    raw_client old = connect_tls(tls_side({.server_name = "a.test"}));
+    EXPECT_EQ(old.tls().peer_name(), "a.test");
+    EXPECT_EQ(certificate_for("b.test"), "localhost");
+
+    pair("a", {"b.test", "a.test"});  // the same files
+    proxy->process().signal(SIGHUP);
+    EXPECT_TRUE(eventually([&] { return certificate_for("a.test") == "b.test"; })) << log();
+    EXPECT_EQ(ask_on(old).status(), 200);
+
+    write_file(file("a.key"), authority.issue().key);
+    proxy->process().signal(SIGHUP);
+    EXPECT_TRUE(proxy->process().wait_err("reload refused: tls.certificates.key: " + file("a.key")));
+    EXPECT_EQ(certificate_for("b.test"), "b.test");
+}
+
+TEST_F(several_certificates, one_that_no_client_could_choose_is_refused) {
+    EXPECT_THAT([&] { start({.config = serving() + "certificates = [" + pair("a", {}) + "]\n"}); },
+                ::testing::ThrowsMessage<std::runtime_error>(
+                    HasSubstr("tls.certificates.cert: " + file("a.pem") + ": no name in it")));
 }
 
 // ---- to upstreams -------------------------------------------------------------------------------------------------

@@ -196,6 +196,25 @@ TEST(Whole, TlsNeedsItsCertificateAndItsKey) {
     EXPECT_THAT(bad("[forward]\nca_file = \"/nowhere/ca.pem\""), ElementsAre(HasSubstr("no such file")));
 }
 
+TEST(Whole, FurtherCertificatesNeedBothFiles) {
+    const std::string here = __FILE__;
+    const std::string pair = "{ cert = \"" + here + "\", key = \"" + here + "\" }";
+    const conf::certificate_files files{here, here};
+    EXPECT_THAT(good("[tls]\ncertificates = [" + pair + ", " + pair + "]").tls.certificates, ElementsAre(files, files));
+    EXPECT_THAT(good("[[tls.certificates]]\ncert = \"" + here + "\"\nkey = \"" + here + "\"").tls.certificates,
+                ElementsAre(files));
+    EXPECT_THAT(good("", {flag("tls.certificates", "[" + pair + "]")}).tls.certificates, ElementsAre(files));
+    EXPECT_TRUE(good("", {flag("tls.certificates", "")}).tls.certificates.empty());
+    EXPECT_THAT(bad("[tls]\ncertificates = [{ cert = \"" + here + "\" }]"),
+                ElementsAre("t.toml:2:17: tls.certificates: each certificate needs cert and key"));
+    EXPECT_THAT(bad("[tls]\ncertificates = [{ cert = \"" + here + "\", kye = \"\" }]"),
+                Contains(HasSubstr("tls.certificates.kye: unknown key; did you mean key?")));
+    EXPECT_THAT(bad("[tls]\ncertificates = \"" + here + "\""), ElementsAre(HasSubstr("2:16: tls.certificates")));
+    EXPECT_THAT(bad("[tls]\nmin_version = \"1.1\""),
+                ElementsAre("t.toml:2:15: tls.min_version: expected \"1.2\" or \"1.3\""));
+    EXPECT_EQ(good("[tls]\nmin_version = \"1.3\"").tls.min_version, conf::tls_version::tls_1_3);
+}
+
 // ---- features of the contract that this version does not have ------------------------------------------------------
 
 TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
