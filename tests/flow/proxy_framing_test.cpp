@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <random>
 
 #include "tests/flow/framing_tables.hpp"
+#include "tests/support/mutant.hpp"
 #include "tests/support/proxy_test.hpp"
 
 namespace tests {
@@ -165,52 +165,6 @@ TEST_F(proxy_framing, endless_heads_lines_and_trailers_meet_their_limits) {
 }
 
 // ---- mutants ------------------------------------------------------------------------------------------------------
-
-// A request with a few random changes: bytes that matter to HTTP put in, pieces taken out, doubled or moved.
-std::string mutant(std::string text, std::mt19937& random) {
-    static const std::vector<std::string> pieces{"\r",
-                                                 "\n",
-                                                 "\r\n",
-                                                 "\r\n\r\n",
-                                                 " ",
-                                                 "\t",
-                                                 ":",
-                                                 ",",
-                                                 ";",
-                                                 "\0"s,
-                                                 "\x7f",
-                                                 "0",
-                                                 "chunked",
-                                                 "Content-Length: 3\r\n",
-                                                 "Transfer-Encoding: chunked\r\n",
-                                                 "Host: b\r\n",
-                                                 " HTTP/1.1",
-                                                 "GET /x HTTP/1.1\r\nHost: a\r\n\r\n",
-                                                 "\xff",
-                                                 "\"",
-                                                 "/",
-                                                 "@"};
-    const auto below = [&](std::size_t size) { return size == 0 ? 0 : random() % size; };
-    for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
-        const std::size_t at = below(text.size());
-        const std::size_t length = 1 + below(12);
-        const std::string slice = text.substr(at, length);
-        switch (below(4)) {
-            case 0:
-                text.insert(at, pieces[below(pieces.size())]);
-                break;
-            case 1:
-                text.erase(at, length);
-                break;
-            case 2:
-                text.insert(below(text.size()), slice);
-                break;
-            default:
-                text.replace(at, std::min<std::size_t>(1, slice.size()), pieces[below(pieces.size())]);
-        }
-    }
-    return text;
-}
 
 // One canonical head: no control byte, one framing at most.
 void expect_canonical(const http_message& message) {
