@@ -11,6 +11,7 @@ namespace proxy {
 namespace {
 
 using namespace std::chrono_literals;
+using tracking::equals_ignoring_case;
 using tracking::outcome;
 
 constexpr head_limits answer_head_limits{64 * 1024, 512};
@@ -20,6 +21,18 @@ constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // on_client_abort = "dr
 // RFC 9110, 9.2.2.
 bool is_idempotent(std::string_view method) noexcept {
     return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
+}
+
+// Whether a list names something, and nothing but what `offered` names, too.
+bool is_one_of(std::string_view list, std::string_view offered) noexcept {
+    bool named = false, only_offered = true;
+    for_each_member(list, [&](std::string_view protocol) {
+        bool found = false;
+        for_each_member(offered, [&](std::string_view each) { found = found || equals_ignoring_case(each, protocol); });
+        named = true;
+        only_offered = only_offered && found;
+    });
+    return named && only_offered;
 }
 
 }  // namespace
@@ -33,7 +46,7 @@ exchange::exchange(worker_parts& parts, std::shared_ptr<const rules> by, const c
       idempotent_(is_idempotent(request.head.method)),
       client_keeps_alive_(wants_keep_alive(request.head)),
       client_minor_(request.head.minor_version),
-      upgrade_wanted_(!wanted_upgrade(request.head).empty()),
+      offered_upgrade_(wanted_upgrade(request.head)),
       out_(heads_->out),
       answer_in_(parts.buffers),
       answer_(heads_->answer) {
@@ -247,7 +260,7 @@ exchange::step exchange::head_ended(io_error how) noexcept {
 
 // RFC 9110, 7.8: only to what was offered, and not before the request is whole.
 bool exchange::may_switch() const noexcept {
-    return upgrade_wanted_ && request_body_.done() && !uploading_ && !answer_.value(field_id::upgrade).empty();
+    return request_body_.done() && !uploading_ && is_one_of(answer_.value(field_id::upgrade), offered_upgrade_);
 }
 
 task<exchange::step> exchange::read_head() {

@@ -99,7 +99,7 @@ private:
     const bool idempotent_;
     const bool client_keeps_alive_;
     const int client_minor_;
-    const bool upgrade_wanted_;
+    const std::string offered_upgrade_;  // the protocols; "" = none
 
     peer_turn turn_;
     std::shared_ptr<stream> upstream_;

@@ -116,6 +116,14 @@ TEST_F(proxy_upgrade, a_switch_that_was_not_offered_is_502) {
     }
     upstream.otherwise({wait_head(), send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\nevil")});
     expect_problem(ask(websocket_request), 502);  // RFC 9110, 15.2.2: it must say to what
+    for (const std::string other : {"h2c", "web", "websocket, h2c"}) {
+        upstream.otherwise({wait_head(), send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+                                              other + "\r\n\r\nevil")});
+        expect_problem(ask(websocket_request), 502);  // RFC 9110, 7.8: it may be nothing else
+    }
+    upstream.otherwise(
+        {wait_head(), send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n")});
+    EXPECT_EQ(ask(websocket_request).status(), 101) << "names of protocols have no case";
 }
 
 TEST_F(proxy_upgrade, a_body_goes_before_the_switch) {
