@@ -9,6 +9,9 @@
 namespace tests {
 namespace {
 
+// What comes behind an answer must not be the answer to the next request.
+const std::string no_reuse = "[limits]\nupstream_idle = 0";
+
 // Where a text is cut: the pieces' ends.
 using cuts = std::vector<std::size_t>;
 
@@ -132,7 +135,7 @@ TEST_F(proxy_segments, cuts_change_nothing_of_a_request) {
 
 TEST_F(proxy_segments, cuts_change_nothing_of_an_answer) {
     AIMETER_ONLY();
-    start();
+    start({.config = no_reuse});
     const std::vector<std::string> seeds{
         "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 5\r\nx-a: c\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0A  \r\n0123456789\r\n0\r\nX: y\r\n\r\n",
@@ -154,7 +157,7 @@ TEST_F(proxy_segments, cuts_change_nothing_of_an_answer) {
 
 TEST_F(proxy_segments, a_right_answer_may_be_cut_at_every_byte) {
     AIMETER_ONLY();
-    start();
+    start({.config = no_reuse});
     const std::string bytes =
         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         "3;a=\"b\\\"c\"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nX: y\r\n\r\n";
@@ -165,7 +168,7 @@ TEST_F(proxy_segments, a_right_answer_may_be_cut_at_every_byte) {
 
 TEST_F(proxy_segments, an_answer_that_ends_early_anywhere_never_looks_whole) {
     AIMETER_ONLY();
-    start();
+    start({.config = no_reuse});
     for (const std::string bytes :
          {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n",
