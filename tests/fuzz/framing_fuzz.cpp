@@ -17,9 +17,9 @@ proxy::head_status parse(std::string_view bytes, std::size_t cut, Head& head,
     return first == proxy::head_status::incomplete ? parser.feed(bytes, head, limits) : first;
 }
 
-std::string take(std::string bytes, std::size_t most, bool& done) {
+std::string take(std::string bytes, std::size_t most, proxy::body_of from, bool& done) {
     proxy::body_reader reader;
-    reader.begin({proxy::body_kind::chunked, 0}, 512, proxy::body_of::request);
+    reader.begin({proxy::body_kind::chunked, 0}, 512, from);
     std::string payload;
     for (std::size_t at = 0; at < bytes.size() && !reader.done() && !reader.failed();) {
         const auto step = reader.take({bytes.data() + at, std::min(most, bytes.size() - at)});
@@ -54,7 +54,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::string out;
         proxy::write_response_head(out, answer, {.body = proxy::check_response(answer, false).body});
     }
-    bool done = false, done_again = false;
-    if (take(bytes, bytes.size(), done) != take(bytes, cut + 1, done_again) || done != done_again) std::abort();
+    for (const auto from : {proxy::body_of::request, proxy::body_of::answer}) {
+        bool done = false, done_again = false;
+        if (take(bytes, bytes.size(), from, done) != take(bytes, cut + 1, from, done_again) || done != done_again)
+            std::abort();
+    }
     return 0;
 }

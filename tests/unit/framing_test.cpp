@@ -208,13 +208,63 @@ TEST(ChunkedBody, PayloadAndTrailersAreTakenApart) {
 }
 
 TEST(ChunkedBody, BadFramingIsRefused) {
-    for (const char* bytes :
-         {"5\nhello\r\n", "5\r\nhello!\r\n", "5\r\nhello\n0\r\n\r\n", "g\r\n", "-5\r\n", "0x5\r\n", "\r\n",
-          "5 \r\nhello\r\n", "5 x\r\nhello\r\n", "10000000000000000\r\n", "FFFFFFFFFFFFFFFF\r\n", "5;a\nb\r\nhello\r\n",
-          "5;a=\"\r\nhello\r\n", "5\rx\r\nhello", "0\r\nX : a\r\n\r\n", "0\r\n X: a\r\n\r\n", "0\r\nX: a\n\r\n"})
+    for (const char* bytes : {"5\nhello\r\n",
+                              "5\r\nhello!\r\n",
+                              "5\r\nhello\n0\r\n\r\n",
+                              "g\r\n",
+                              "-5\r\n",
+                              "0x5\r\n",
+                              "\r\n",
+                              "5 \r\nhello\r\n",
+                              "5 x\r\nhello\r\n",
+                              "10000000000000000\r\n",
+                              "FFFFFFFFFFFFFFFF\r\n",
+                              "5;a\nb\r\nhello\r\n",
+                              "5;a=\"\r\nhello\r\n",
+                              "5;\r\n",
+                              "5;;a\r\n",
+                              "5;a b\r\n",
+                              "5;a=\r\n",
+                              "5;a=b c\r\n",
+                              "5;a=\"b\"c\r\n",
+                              "5;a[=b\r\n",
+                              "5;a \r\n",
+                              "5;a=\"\\\x01\"\r\n",
+                              "5\t\r\n",
+                              "10000000000000\r\n",
+                              "5\rx\r\nhello",
+                              "0\r\nX : a\r\n\r\n",
+                              "0\r\n X: a\r\n\r\n",
+                              "0\r\nX: a\n\r\n"})
         EXPECT_NE(take_chunked(bytes).problem, "") << bytes;
     EXPECT_NE(take_chunked("5;" + std::string(300, 'a') + "\r\nhello\r\n0\r\n\r\n").problem, "");
     EXPECT_NE(take_chunked("0\r\nX: " + std::string(300, 'a') + "\r\n\r\n").problem, "");
+}
+
+TEST(ChunkedBody, SizesHaveAnyNumberOfZerosAndExtensionsAnyBlanksBetweenTheirParts) {
+    for (const char* line :
+         {"5", "005", "000000000000000000000005", "5;a", "5;a;b=c", "5 \t; a = b\t;c= \"d;\\\"\xff\"", "5;a=\"\""}) {
+        const auto got = take_chunked(std::string(line) + "\r\nhello\r\n00000000000000000\r\n\r\n");
+        EXPECT_EQ(got.problem, "") << line;
+        EXPECT_EQ(got.payload, "hello") << line;
+        EXPECT_TRUE(got.done) << line;
+    }
+    EXPECT_NE(take_chunked(std::string(300, '0') + "5\r\nhello\r\n").problem, "") << "but a line has a limit";
+}
+
+TEST(ChunkedBody, AnAnswerMayFillUpItsSizeLines) {
+    for (const std::string line : {"5  ", "5\t", "5;a ", "5;a=b \t", "5;a=\"b\" "}) {
+        std::string bytes = line + "\r\nhello\r\n0 \r\n\r\n";
+        proxy::body_reader reader;
+        reader.begin({body_kind::chunked, 0}, 256, proxy::body_of::answer);
+        EXPECT_EQ(reader.take({bytes.data(), bytes.size()}).payload, "hello") << line;
+        EXPECT_TRUE(reader.done()) << line << reader.problem();
+    }
+    std::string bytes = "5 x\r\nhello";
+    proxy::body_reader reader;
+    reader.begin({body_kind::chunked, 0}, 256, proxy::body_of::answer);
+    reader.take({bytes.data(), bytes.size()});
+    EXPECT_TRUE(reader.failed());
 }
 
 TEST(SizedBody, EndsAtItsLengthAndLeavesTheRest) {
