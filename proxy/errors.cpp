@@ -1,5 +1,6 @@
 #include "proxy/errors.hpp"
 
+#include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -54,14 +55,22 @@ std::string_view reason_of(int status) noexcept {
     }
 }
 
+std::string_view http_date() noexcept {
+    thread_local std::array<char, 32> text{};
+    thread_local std::time_t written = 0;
+    thread_local std::size_t size = 0;
+    if (const std::time_t now = std::time(nullptr); now != written) {
+        std::tm utc{};
+        ::gmtime_r(&now, &utc);
+        size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+        written = now;
+    }
+    return {text.data(), size};
+}
+
 std::string plain_response(int status, std::string_view fields, std::string_view body, bool keep_alive, bool to_head) {
-    char date[64];
-    const std::time_t now = std::time(nullptr);
-    std::tm utc{};
-    ::gmtime_r(&now, &utc);
-    std::strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
     std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
-    out.append(reason_of(status)).append("\r\nDate: ").append(date).append("\r\n").append(fields);
+    out.append(reason_of(status)).append("\r\nDate: ").append(http_date()).append("\r\n").append(fields);
     out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
     if (!keep_alive) out.append("Connection: close\r\n");
     out.append("\r\n");

@@ -10,6 +10,8 @@ namespace proxy {
 inline constexpr std::string_view allowed_methods = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 std::string_view reason_of(int status) noexcept;
+// What a Date field says now (RFC 9110, 5.6.7); good until the next call on this thread.
+std::string_view http_date() noexcept;
 // A whole response, head and body. `detail` is for people; it must not hold anything secret.
 std::string problem_response(int status, std::string_view detail, std::string_view request_id, bool keep_alive,
                              bool to_head);

@@ -337,7 +337,8 @@ bool exchange::begin_answer() {
                          .keep_alive = client_stays_,
                          .client_minor = client_minor_,
                          .strip_facts = meter_ != nullptr,
-                         .to_head = to_head_});
+                         .to_head = to_head_,
+                         .date = answer_.has(field_id::date) ? std::string_view{} : http_date()});
     answer_started_ = true;
     return true;
 }

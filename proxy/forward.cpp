@@ -279,6 +279,7 @@ void write_response_head(std::string& out, const response_head& head, const resp
         kept.keep(field);
     }
     framing.write_once("Content-Length", "Transfer-Encoding");
+    if (!form.date.empty()) write_field(out, "Date", form.date);
     if ((head.status == 101 || head.status == 426) && head.has(field_id::upgrade)) {
         write_field(out, "Connection", "Upgrade");
         write_field(out, "Upgrade", head.value(field_id::upgrade));

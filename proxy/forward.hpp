@@ -37,6 +37,7 @@ struct response_form {
     int client_minor = 1;      // HTTP/1.x of the client
     bool strip_facts = false;  // leave out the X-AI-* facts meant for aimeter
     bool to_head = false;
+    std::string_view date{};  // for an answer that has none (RFC 9110, 6.6.1); "" = add none
 };
 void write_response_head(std::string& out, const response_head& head, const response_form& form);
 

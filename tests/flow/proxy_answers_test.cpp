@@ -1,7 +1,9 @@
 // Transparency of answers, and every way in which an answer can say where it ends.
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <cstdio>
+#include <ctime>
 
 #include "tests/support/passed_fields.hpp"
 #include "tests/support/proxy_test.hpp"
@@ -138,6 +140,27 @@ TEST_F(proxy_answers, names_and_values_arrive_byte_for_byte) {
     upstream.next({wait_head(), send(head + "Content-Length: 0\r\n\r\n")});
     start();
     EXPECT_EQ(passed_fields(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n")), fields);
+}
+
+TEST_F(proxy_answers, an_answer_without_a_date_gets_that_of_its_arrival) {
+    const std::string sent = "Mon, 23 Nov 2026 01:02:03 GMT";
+    start();
+    upstream.otherwise({wait_request(), send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")});
+    for (const std::string method : {"GET", "HEAD"}) {
+        const auto dates = ask(method + " / HTTP/1.1\r\nHost: a\r\n\r\n").all("date");
+        ASSERT_EQ(dates.size(), 1U) << "RFC 9110, 6.6.1";
+        std::tm parsed{};
+        ASSERT_NE(::strptime(dates.front().c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parsed), nullptr) << dates.front();
+        EXPECT_LE(std::abs(std::difftime(::timegm(&parsed), std::time(nullptr))), 60);
+    }
+    if (proxy_is_nginx()) return;  // puts its own in the place of any
+    upstream.otherwise(
+        {wait_request(), send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\ndate: " + sent +
+                              "\r\nContent-Length: 0\r\n\r\n")});
+    raw_client client = connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_FALSE(client.read().field("date")) << "of an interim answer";
+    EXPECT_THAT(client.read().all("date"), ElementsAre(sent));
 }
 
 std::string every_byte(std::size_t times) {

@@ -24,7 +24,10 @@ protected:
         tests::write_file(folder.path() + "/cert.pem", own.cert);
         tests::write_file(folder.path() + "/key.pem", own.key);
         tests::write_file(folder.path() + "/ca.pem", authority.pem());
-        server_side = made(make_server_tls({.cert = folder.path() + "/cert.pem", .key = folder.path() + "/key.pem"}));
+        conf::tls_settings serving;
+        serving.cert = folder.path() + "/cert.pem";
+        serving.key = folder.path() + "/key.pem";
+        server_side = made(make_server_tls(serving));
         conf::forward_settings trust;
         trust.ca_file = folder.path() + "/ca.pem";
         client_side = made(make_client_tls(trust));
