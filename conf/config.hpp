@@ -48,6 +48,7 @@ struct tls_settings {
 
 struct limits_settings {
     std::uint32_t header_bytes = 32 * 1024;  // request line and all fields
+    std::uint32_t header_fields = 256;       // of a request
     std::uint64_t body_bytes = 0;            // 0 = no limit
     milliseconds header_timeout{30'000};     // first byte of a request to the end of its head
     milliseconds body_timeout{60'000};       // stall: no byte of a body comes, or is taken
@@ -57,6 +58,12 @@ struct limits_settings {
     milliseconds upstream_idle_timeout{60'000};   // pooled connections
     std::uint32_t upstream_idle = 64;             // pooled connections kept per worker
     std::uint32_t connections = 10'000;           // client connections; more are answered 503
+    std::uint32_t backlog = 4096;                 // connections that the kernel keeps until they are accepted
+    std::uint32_t answer_header_bytes = 64 * 1024;
+    std::uint32_t answer_header_fields = 512;
+    std::uint32_t interim_answers = 32;  // 1xx before the answer itself
+    milliseconds linger_timeout{5'000};  // a client that was answered early may go on sending: its longest silence,
+    milliseconds linger_time{30'000};    // and how long in all
 
     bool operator==(const limits_settings&) const = default;
 };
@@ -64,8 +71,9 @@ struct limits_settings {
 struct forward_settings {
     bool preserve_host = true;
     std::vector<std::string> trusted_proxies{"127.0.0.1/8", "::1/128"};
-    std::string ca_file;  // PEM, in place of the system's certificate authorities; "" = those
-    bool verify = true;   // the certificates of https:// upstreams
+    std::string ca_file;      // PEM, in place of the system's certificate authorities; "" = those
+    bool verify = true;       // the certificates of https:// upstreams
+    bool half_close = false;  // a client may end its sending side before its answer is complete
 
     std::uint32_t max_fails = 3;  // requests in a row without an answer, until a peer is left out; 0 = never left out
     milliseconds fail_timeout{1'000};       // a peer's first back-off; doubled each time
@@ -169,6 +177,7 @@ struct settings {
     std::string timezone = "UTC";
     std::string data_dir = "var";
     milliseconds drain_timeout{30'000};
+    std::string log_file;  // "" = stderr
 
     tls_settings tls;
     limits_settings limits;

@@ -10,6 +10,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
 constexpr std::uint64_t most_bytes = 1ULL << 53;  // beyond what a JSON number keeps exactly
+constexpr std::int64_t most_fields = 10'000;
 constexpr std::int64_t most_tokens = 1'000'000'000;
 constexpr int nano_places = 9;                             // USD, kept as nano-USD
 constexpr std::int64_t most_nano = 1'000'000'000'000'000;  // a million dollars
@@ -62,12 +63,6 @@ void only_empty(const value& from, settings&, const context& at) {
     const bool absent = (from.is_text() && from.text.empty()) || (from.is == value::kind::list && from.items.empty()) ||
                         (from.is == value::kind::table && from.members.empty());
     if (!absent) at.fail(from.at, "not supported by this version");
-}
-
-void only_false(const value& from, settings&, const context& at) {
-    bool given = false;
-    read_bool(from, given, at);
-    if (given) at.fail(from.at, "true is not supported by this version");
 }
 
 void read_log_form(const value& from, settings& into, const context& at) {
@@ -149,6 +144,7 @@ constexpr key_rule rules[] = {
     {"timezone", [](V v, S s, C c) { read_text(v, s.timezone, c, known_timezone); }},
     {"data_dir", [](V v, S s, C c) { read_text(v, s.data_dir, c, not_empty); }},
     {"drain_timeout", [](V v, S s, C c) { read_duration(v, s.drain_timeout, c, 0ms, 1h); }},
+    {"log_file", [](V v, S s, C c) { read_text(v, s.log_file, c, appendable_file_or_empty); }},
 
     {"tls.cert", [](V v, S s, C c) { read_text(v, s.tls.cert, c, readable_file_or_empty); }},
     {"tls.key", [](V v, S s, C c) { read_text(v, s.tls.key, c, readable_file_or_empty); }},
@@ -156,6 +152,7 @@ constexpr key_rule rules[] = {
     {"tls.min_version", read_min_version},
 
     {"limits.header_bytes", [](V v, S s, C c) { read_size(v, s.limits.header_bytes, c, kib, mib); }},
+    {"limits.header_fields", [](V v, S s, C c) { read_integer(v, s.limits.header_fields, c, 1, most_fields); }},
     {"limits.body_bytes", [](V v, S s, C c) { read_size(v, s.limits.body_bytes, c, 0, most_bytes); }},
     {"limits.header_timeout", [](V v, S s, C c) { read_timeout(v, s.limits.header_timeout, c); }},
     {"limits.body_timeout", [](V v, S s, C c) { read_timeout(v, s.limits.body_timeout, c); }},
@@ -165,6 +162,13 @@ constexpr key_rule rules[] = {
     {"limits.upstream_idle_timeout", [](V v, S s, C c) { read_timeout(v, s.limits.upstream_idle_timeout, c); }},
     {"limits.upstream_idle", [](V v, S s, C c) { read_integer(v, s.limits.upstream_idle, c, 0, 100'000); }},
     {"limits.connections", [](V v, S s, C c) { read_integer(v, s.limits.connections, c, 1, 1'000'000); }},
+    {"limits.backlog", [](V v, S s, C c) { read_integer(v, s.limits.backlog, c, 1, 65'535); }},
+    {"limits.answer_header_bytes", [](V v, S s, C c) { read_size(v, s.limits.answer_header_bytes, c, kib, mib); }},
+    {"limits.answer_header_fields",
+     [](V v, S s, C c) { read_integer(v, s.limits.answer_header_fields, c, 1, most_fields); }},
+    {"limits.interim_answers", [](V v, S s, C c) { read_integer(v, s.limits.interim_answers, c, 0, 1'000); }},
+    {"limits.linger_timeout", [](V v, S s, C c) { read_timeout(v, s.limits.linger_timeout, c); }},
+    {"limits.linger_time", [](V v, S s, C c) { read_timeout(v, s.limits.linger_time, c); }},
 
     {"forward.preserve_host", [](V v, S s, C c) { read_bool(v, s.forward.preserve_host, c); }},
     {"forward.trusted_proxies",
@@ -175,6 +179,7 @@ constexpr key_rule rules[] = {
     {"forward.fail_timeout", [](V v, S s, C c) { read_timeout(v, s.forward.fail_timeout, c); }},
     {"forward.max_fail_timeout", [](V v, S s, C c) { read_timeout(v, s.forward.max_fail_timeout, c); }},
     {"forward.resolve_interval", [](V v, S s, C c) { read_duration(v, s.forward.resolve_interval, c, 1s, a_day); }},
+    {"forward.half_close", [](V v, S s, C c) { read_bool(v, s.forward.half_close, c); }},
 
     {"journal.size", [](V v, S s, C c) { read_size(v, s.journal.size, c, mib, most_bytes); }},
     {"journal.keep", [](V v, S s, C c) { read_duration(v, s.journal.keep, c, 0ms, 30 * a_day); }},
@@ -226,7 +231,6 @@ constexpr key_rule rules[] = {
     {"admin.listen", read_admin_listen},
     {"admin.metrics_public", [](V v, S s, C c) { read_bool(v, s.admin.metrics_public, c); }},
 
-    {"forward.half_close", only_false, false},
     {"budget", only_empty, false},
     {"limit", only_empty, false},
     {"alert", only_empty, false},

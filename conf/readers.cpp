@@ -165,6 +165,19 @@ std::string readable_file_or_empty(std::string_view text) {
     return ::access(path.c_str(), R_OK) == 0 ? "" : "this file may not be read: " + path;
 }
 
+std::string appendable_file_or_empty(std::string_view text) {
+    if (text.empty()) return {};
+    const std::filesystem::path path(text);
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::is_directory(status)) return "this is a directory: " + path.string();
+    if (std::filesystem::exists(status))
+        return ::access(path.c_str(), W_OK) == 0 ? "" : "this file may not be written: " + path.string();
+    const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+    if (!std::filesystem::is_directory(folder, error)) return "no such folder: " + folder;
+    return ::access(folder.c_str(), W_OK | X_OK) == 0 ? "" : "no file may be made in " + folder;
+}
+
 std::string to_lower(std::string_view text) {
     std::string lower(text);
     for (char& c : lower)

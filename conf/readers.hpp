@@ -80,6 +80,8 @@ std::string not_empty(std::string_view text);
 std::string field_name_or_empty(std::string_view text);  // an HTTP field name
 std::string known_timezone(std::string_view text);       // an IANA name
 std::string readable_file_or_empty(std::string_view text);
+// A file that may be appended to, or made: asked of its folder, so that nothing is made by asking.
+std::string appendable_file_or_empty(std::string_view text);
 std::string to_lower(std::string_view text);
 
 }  // namespace conf

@@ -1,10 +1,7 @@
 #include "proxy/control.hpp"
 
-#include <fcntl.h>
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -13,9 +10,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 
+#include "proxy/service_manager.hpp"
 #include "tracking/kept_file.hpp"
 
 namespace proxy {
@@ -25,7 +22,6 @@ namespace net = boost::asio;
 using namespace std::chrono_literals;
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 
-constexpr auto final_flush = 5s;  // how long the last records may take to Redis; the journal keeps what is left
 
 // 32 random bytes in `path`, made once: API keys stay the same users over restarts. The result is an error, or empty.
 std::string kept_secret(const std::string& path, std::string& into) {
@@ -78,29 +74,30 @@ std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::s
 
 // ---- Building the parts -----------------------------------------------------------------------------------------
 
-control::control(conf::settings settings, config_source source)
-    : signals_(context_, SIGTERM, SIGINT, SIGHUP), settings_(std::move(settings)), source_(std::move(source)) {
+control::control(conf::settings settings, startup how)
+    : signals_(context_, SIGTERM, SIGINT, SIGHUP), settings_(std::move(settings)), how_(std::move(how)) {
     signals_.add(SIGUSR1);
+    signals_.add(SIGUSR2);
     std::signal(SIGPIPE, SIG_IGN);
 }
 
 control::~control() = default;
 
-std::variant<std::unique_ptr<control>, std::string> control::create(conf::settings settings, config_source source) {
-    std::unique_ptr<control> made(new control(std::move(settings), std::move(source)));
+std::variant<std::unique_ptr<control>, std::string> control::create(conf::settings settings, startup how) {
+    std::unique_ptr<control> made(new control(std::move(settings), std::move(how)));
     if (std::string problem = made->open_parts(); !problem.empty()) return problem;
     return made;
 }
 
 std::string control::open_parts() {
-    std::vector<conf::endpoint> wanted = settings_.listen;
-    if (settings_.admin.listen) wanted.push_back(*settings_.admin.listen);
-    for (const conf::endpoint& where : wanted)
-        if (std::string problem = taken_by_another(where); !problem.empty()) return problem;
+    if (std::string problem = log_.open(settings_.log_file); !problem.empty()) return problem;
+    if (std::string problem = listening_.plan(settings_, std::move(how_.inherited.sockets)); !problem.empty())
+        return problem;
     auto journals = tracking::journal::directory::open({.data_dir = settings_.data_dir,
                                                         .size = settings_.journal.size,
                                                         .keep_ms = settings_.journal.keep.count(),
-                                                        .writers = worker_count(settings_)});
+                                                        .writers = worker_count(settings_),
+                                                        .data_lock = how_.inherited.data_lock.release()});
     if (auto* problem = std::get_if<std::string>(&journals)) return std::move(*problem);
     journals_ = std::get<std::unique_ptr<tracking::journal::directory>>(std::move(journals));
     if (std::string problem = kept_secret(settings_.data_dir + "/key-secret", key_secret_); !problem.empty())
@@ -155,42 +152,13 @@ std::string control::open_store() {
     return {};
 }
 
-// Every worker has its own socket for a TCP address; a unix socket is one, shared by duplicated descriptors.
-std::string control::open_listener_for_all(conf::endpoint& where, listener_role role,
-                                           std::vector<opened_listeners>& of_workers) {
-    int shared = -1;
-    for (opened_listeners& of_worker : of_workers) {
-        if (shared >= 0) {
-            of_worker.push_back({::fcntl(shared, F_DUPFD_CLOEXEC, 0), role});
-            continue;
-        }
-        auto opened = open_listener(where);
-        if (auto* problem = std::get_if<std::string>(&opened)) return std::move(*problem);
-        of_worker.push_back({std::get<int>(opened), role});
-        if (!where.unix_path.empty()) shared = std::get<int>(opened);
-    }
-    return {};
-}
-
-std::string control::open_listeners(std::vector<opened_listeners>& of_workers) {
-    listening_ = settings_.listen;
-    for (conf::endpoint& where : listening_)
-        if (std::string problem = open_listener_for_all(where, listener_role::proxy, of_workers); !problem.empty())
-            return problem;
-    if (!settings_.admin.listen) return {};
-    conf::endpoint where = *settings_.admin.listen;
-    std::string problem = open_listener_for_all(where, listener_role::admin, of_workers);
-    if (problem.empty()) spdlog::info("admin endpoints: listening on {}", address_text(where));
-    return problem;
-}
-
 std::string control::open_workers() {
-    std::vector<opened_listeners> descriptors(worker_count(settings_));
-    if (std::string problem = open_listeners(descriptors); !problem.empty()) return problem;
+    const std::uint32_t count = worker_count(settings_);
+    if (std::string problem = listening_.open(count, settings_.limits.backlog); !problem.empty()) return problem;
     const auto ask = [this](admin::request what, std::function<void(admin::response)> done) {
         answer_admin(std::move(what), std::move(done));
     };
-    for (std::uint32_t i = 0; i < descriptors.size(); ++i) {
+    for (std::uint32_t i = 0; i < count; ++i) {
         const auto peer_changed = [this, i](peer_change what) {
             net::post(context_, [this, i, what = std::move(what)] { upstream_->note(i, what); });
         };
@@ -202,21 +170,26 @@ std::string control::open_workers() {
                                                                     .peer_changed = peer_changed,
                                                                     .by = rules_,
                                                                     .upstream = upstream_->addresses(),
-                                                                    .listeners = std::move(descriptors[i])}));
+                                                                    .listeners = listening_.duplicates_for(i, count)}));
     }
     return {};
 }
 
 // ---- Serving ----------------------------------------------------------------------------------------------------
 
-int control::run() {
+int control::run(predecessor before) {
+    log_.use();
     net::co_spawn(context_, run_store(), log_if_thrown);
     net::co_spawn(context_, record_log_->run(), log_if_thrown);
     await_signal();
     for (const auto& one : workers_) one->start();
-    for (const conf::endpoint& where : listening_)
+    for (const conf::endpoint& where : listening_.addresses(listener_role::admin))
+        spdlog::info("admin endpoints: listening on {}", address_text(where));
+    for (const conf::endpoint& where : listening_.addresses(listener_role::proxy))
         std::printf("aimeter ready: listening on %s\n", address_text(where).c_str());
     std::fflush(stdout);
+    if (!before.exists()) tell_service_manager("READY=1");  // else the predecessor speaks for us
+    before.tell_ready();
     context_.run();
     return 0;
 }
@@ -270,94 +243,6 @@ void control::use_fetched_keys() {
 
 void control::tell_workers() {
     for (const auto& one : workers_) one->use(rules_, upstream_->addresses());
-}
-
-// ---- Signals ----------------------------------------------------------------------------------------------------
-
-void control::await_signal() {
-    signals_.async_wait([this](boost::system::error_code ec, int signal) {
-        if (ec) return;
-        if (signal == SIGHUP) reload();
-        if (signal == SIGTERM || signal == SIGINT) {
-            if (stopping_) std::_Exit(1);  // the second one ends at once; the journal has every record
-            stopping_ = true;
-            net::co_spawn(context_, shut_down(), [this](std::exception_ptr thrown) {
-                log_if_thrown(thrown);
-                context_.stop();
-            });
-        }
-        await_signal();
-    });
-}
-
-// A bad file is refused with its errors, and the old one stays. What a running process cannot change is named.
-void control::reload() {
-    auto loaded = conf::load(source_.file, source_.overrides);
-    if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
-        for (const auto& error : *errors) spdlog::error("reload refused: {}", error.text());
-        return;
-    }
-    auto& fresh = std::get<conf::settings>(loaded);
-    const auto fixed = [](const char* key) {
-        spdlog::warn("reload: {} is fixed for a process and stays as it was", key);
-    };
-    if (fresh.listen != settings_.listen) fixed("listen");
-    if (fresh.workers != settings_.workers) fixed("workers");
-    if (fresh.data_dir != settings_.data_dir) fixed("data_dir");
-    if (fresh.timezone != settings_.timezone) fixed("timezone");
-    if (fresh.redis != settings_.redis) fixed("redis");
-    if (fresh.journal != settings_.journal) fixed("journal");
-    if (fresh.admin != settings_.admin) fixed("admin");
-    fresh.admin = settings_.admin;
-    auto made = make_rules(fresh, key_secret_, rules_.get());
-    if (const auto* problem = std::get_if<std::string>(&made)) {
-        spdlog::error("reload refused: {}", *problem);
-        return;
-    }
-    rules_ = std::get<std::shared_ptr<const rules>>(made);
-    upstream_->follow(fresh.upstream, fresh.forward.resolve_interval);
-    jwks_->follow(fresh.identity.jwt.jwks_url, fresh.forward.ca_file);
-    use_fetched_keys();  // and with them rules and addresses
-    spdlog::info("configuration reloaded");
-}
-
-template <class Done>
-net::awaitable<bool> control::until(Done done, std::chrono::milliseconds deadline) {
-    const auto end = std::chrono::steady_clock::now() + deadline;
-    net::steady_timer pause(context_);
-    while (!done()) {
-        if (std::chrono::steady_clock::now() >= end) co_return false;
-        pause.expires_after(5ms);
-        co_await pause.async_wait(as_result);
-    }
-    co_return true;
-}
-
-// Finish what is in flight, then see the records off; the journal keeps what Redis does not take in time.
-net::awaitable<void> control::shut_down() {
-    spdlog::info("draining");
-    const auto ended = [this] {
-        return std::all_of(workers_.begin(), workers_.end(), [](const auto& one) { return one->ended(); });
-    };
-    for (const auto& one : workers_) one->drain();
-    if (!co_await until(ended, settings_.drain_timeout)) {
-        spdlog::warn("drain_timeout is over; open connections are closed");
-        for (const auto& one : workers_) one->stop();
-        co_await until(ended, 3s);
-    }
-    const bool all = co_await shipper_->flush(final_flush);
-    if (!all) spdlog::warn("some records are still in the journal; the next start ships them");
-    record_log_->stop();
-    shipper_->stop();
-    jwks_->stop();
-    upstream_->stop();
-    if (embedded_) co_await embedded_->stop();
-    for (const auto& one : workers_)
-        if (one->ended()) one->join();
-    for (const conf::endpoint& where : listening_)
-        if (!where.unix_path.empty()) ::unlink(where.unix_path.c_str());
-    std::fflush(nullptr);
-    if (!ended()) std::_Exit(0);  // a worker that hangs cannot be joined; nothing of it is left to save
 }
 
 }  // namespace proxy

@@ -1,6 +1,7 @@
 // The control thread: everything that is not on a request's way. Ships the journals, supervises the embedded Redis,
-// answers admin requests that workers pass on, resolves the upstream anew, fetches keys, reloads and drains. Runs on
-// the main thread; workers are reached by posting, and reach it by posting.
+// answers admin requests that workers pass on, resolves the upstream anew, fetches keys, reloads, drains and hands over
+// to a successor (these three: control_life.cpp). Runs on the main thread; workers are reached by posting, and reach it
+// by posting.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -13,7 +14,10 @@
 #include "admin-api/api.hpp"
 #include "conf/config.hpp"
 #include "proxy/jwks_refresher.hpp"
+#include "proxy/listening_sockets.hpp"
+#include "proxy/log_output.hpp"
 #include "proxy/meter.hpp"
+#include "proxy/succession.hpp"
 #include "proxy/upstream_watch.hpp"
 #include "proxy/worker.hpp"
 #include "tracking/journal/journal.hpp"
@@ -30,40 +34,50 @@ struct config_source {
     std::vector<conf::override_value> overrides;
 };
 
+// How the process was started, and what it was handed.
+struct startup {
+    config_source source;
+    start_command command;
+    inheritance inherited;
+};
+
 class control {
 public:
     // Builds every part in order; the string says what is wrong (port taken, data_dir locked, ...).
-    static std::variant<std::unique_ptr<control>, std::string> create(conf::settings settings, config_source source);
+    static std::variant<std::unique_ptr<control>, std::string> create(conf::settings settings, startup how);
     ~control();
 
-    // Prints the ready line, serves until SIGTERM or SIGINT, drains; returns the exit code.
-    int run();
+    // Prints the ready line, tells `before` that it may go, serves until SIGTERM or SIGINT or until a successor serves,
+    // drains; returns the exit code.
+    int run(predecessor before);
 
 private:
-    control(conf::settings settings, config_source source);
+    control(conf::settings settings, startup how);
     std::string open_parts();
     std::string open_store();
     std::string open_workers();
-    using opened_listeners = std::vector<worker::options::opened>;
-    std::string open_listeners(std::vector<opened_listeners>& of_workers);
-    std::string open_listener_for_all(conf::endpoint& where, listener_role role,
-                                      std::vector<opened_listeners>& of_workers);
 
     void answer_admin(admin::request what, std::function<void(admin::response)> done);
     boost::asio::awaitable<admin::health> health();
     boost::asio::awaitable<void> run_store();
-    boost::asio::awaitable<void> shut_down();
     void use_fetched_keys();
     void tell_workers();
     void await_signal();
     void reload();
+    void stop_signal();
+    void upgrade();
+    void upgrade_ended(const std::string& problem);
+    void start_leaving();
+    boost::asio::awaitable<void> shut_down();
+    boost::asio::awaitable<void> see_workers_off();
     template <class Done>
     boost::asio::awaitable<bool> until(Done done, std::chrono::milliseconds deadline);
 
     boost::asio::io_context context_{1};
     boost::asio::signal_set signals_;
     conf::settings settings_;
-    const config_source source_;
+    startup how_;
+    log_output log_;
     tracking::system_time clock_;
     std::string key_secret_;
     std::shared_ptr<const rules> rules_;
@@ -81,8 +95,11 @@ private:
     std::unique_ptr<admin::api> api_;
     std::atomic<std::uint32_t> open_connections_ = 0;
     std::vector<std::unique_ptr<worker>> workers_;
-    std::vector<conf::endpoint> listening_;
+    listening_sockets listening_;
+    std::unique_ptr<successor> successor_;  // from SIGUSR2 on, until it has failed
     bool stopping_ = false;
+    bool handed_over_ = false;  // the successor serves
+    int stop_signals_ = 0;
 };
 
 // The rules that follow from settings (catalogue, keys, patterns loaded); the string is the error. `before`: the rules

@@ -14,8 +14,6 @@ using namespace std::chrono_literals;
 using tracking::equals_ignoring_case;
 using tracking::outcome;
 
-constexpr head_limits answer_head_limits{64 * 1024, 512};
-constexpr int max_interims = 32;                        // 1xx answers before the real one
 constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // on_client_abort = "drain"
 
 // RFC 9110, 9.2.2.
@@ -265,9 +263,10 @@ bool exchange::may_switch() const noexcept {
 
 task<exchange::step> exchange::read_head() {
     answer_parser_.reset();
+    const head_limits bounds{limits().answer_header_bytes, limits().answer_header_fields};
     for (;;) {
         if (!answer_in_.empty()) {
-            const head_status parsed = answer_parser_.feed(answer_in_.view(), answer_, answer_head_limits);
+            const head_status parsed = answer_parser_.feed(answer_in_.view(), answer_, bounds);
             if (parsed == head_status::complete) {
                 answer_in_.consume(answer_parser_.length());
                 parts_.upstream.answered(turn_);
@@ -277,7 +276,7 @@ task<exchange::step> exchange::read_head() {
                 fail(502, std::string("the upstream's answer is malformed: ") + answer_parser_.problem());
                 co_return step::failed;
             }
-            if (answer_in_.room().empty()) answer_in_.reserve(answer_head_limits.bytes + 4096);
+            if (answer_in_.room().empty()) answer_in_.reserve(bounds.bytes + 4096);
         }
         const io_error waited = co_await upstream_readable();
         if (waited != io_error::none) co_return head_ended(waited);
@@ -307,7 +306,7 @@ task<io_error> exchange::upstream_readable() {
 }
 
 task<bool> exchange::relay_interim() {
-    if (++interims_ > max_interims) co_return fail(502, "the upstream sent too many interim answers");
+    if (++interims_ > limits().interim_answers) co_return fail(502, "the upstream sent too many interim answers");
     if (client_minor_ == 0) co_return true;  // HTTP/1.0 knows no interim answers
     out_.clear();
     write_response_head(out_, answer_, {});

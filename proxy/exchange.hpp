@@ -117,7 +117,7 @@ private:
     response_parser answer_parser_;
     body_reader answer_body_;
     body_kind answer_framing_ = body_kind::none;  // as sent to the client
-    int interims_ = 0;
+    std::uint32_t interims_ = 0;
     bool answer_seen_ = false;     // a byte of it has arrived
     bool answer_started_ = false;  // its head is on the way to the client
     bool answer_complete_ = false;

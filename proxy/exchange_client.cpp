@@ -93,6 +93,9 @@ void exchange::on_client_event(void* self) noexcept {
     const io_result got = me.request_.client.try_read(me.request_.received.room());
     if (got) me.request_.received.filled(got.bytes);
     if (got || got.error == io_error::would_block) return me.watch_client();
+    // Its end alone may only say that there is nothing more to ask.
+    if (me.rules_->settings.forward.half_close && got.error == io_error::end && !me.request_.client.was_reset())
+        return me.request_.client.watch_behind_end(&exchange::on_client_event, self);
     me.client_left();
 }
 

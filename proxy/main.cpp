@@ -39,6 +39,13 @@ struct serve_flags {
     }
 };
 
+// Also to the process that this one was to replace, since nobody may look at the terminal.
+int cannot_serve(const std::string& problem, proxy::predecessor& before) {
+    std::cerr << problem << "\n";
+    before.tell_failed(problem);
+    return exit_failed;
+}
+
 std::optional<conf::settings> load(const serve_flags& flags) {
     auto loaded = conf::load(flags.file, flags.overrides());
     if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
@@ -48,15 +55,18 @@ std::optional<conf::settings> load(const serve_flags& flags) {
     return std::get<conf::settings>(std::move(loaded));
 }
 
-int serve(const serve_flags& flags) {
-    auto settings = load(flags);
-    if (!settings) return exit_failed;
-    auto made = proxy::control::create(std::move(*settings), {flags.file, flags.overrides()});
-    if (const auto* problem = std::get_if<std::string>(&made)) {
-        std::cerr << "aimeter: " << *problem << "\n";
-        return exit_failed;
+int serve(const serve_flags& flags, proxy::start_command command) {
+    proxy::startup how{{flags.file, flags.overrides()}, std::move(command), proxy::inheritance::take()};
+    proxy::predecessor before(std::move(how.inherited.predecessor));
+    auto loaded = conf::load(how.source.file, how.source.overrides);
+    if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
+        std::string all;
+        for (const auto& error : *errors) all += (all.empty() ? "" : "\n") + error.text();
+        return cannot_serve(all, before);
     }
-    return std::get<std::unique_ptr<proxy::control>>(made)->run();
+    auto made = proxy::control::create(std::get<conf::settings>(std::move(loaded)), std::move(how));
+    if (const auto* problem = std::get_if<std::string>(&made)) return cannot_serve("aimeter: " + *problem, before);
+    return std::get<std::unique_ptr<proxy::control>>(made)->run(std::move(before));
 }
 
 int check(const serve_flags& flags) {
@@ -205,7 +215,7 @@ int main(int argc, char** argv) {
     serve_command->add_option("--listen", flags.listen, "host:port or unix:/path; several by comma");
     serve_command->add_option("--upstream", flags.upstream, "the application: http://host:port or unix:/path");
     serve_command->add_option("--workers", flags.workers, "worker threads; 0 = one per core");
-    serve_command->callback([&] { result = serve(flags); });
+    serve_command->callback([&] { result = serve(flags, proxy::start_command::of(argc, argv)); });
 
     CLI::App* check_command = app.add_subcommand("check", "validate the configuration");
     add_config(*check_command, flags);

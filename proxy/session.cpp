@@ -13,9 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_admin_body = 1024 * 1024;
-// A client that was answered early may go on sending until it has been silent for so long, or for so long in all.
-constexpr std::chrono::milliseconds linger_silence = 5s;
-constexpr std::chrono::milliseconds linger_time = 30s;
 constexpr std::chrono::milliseconds linger_draining = 1s;  // the silence that is waited for while the worker drains
 
 struct admin_answer {
@@ -56,7 +53,7 @@ task<> session::run() {
         const bool stays = co_await serve();
         rules_.reset();
         if (!client_->is_open()) co_return;
-        if (!stays || (parts_.draining && received_.empty())) break;
+        if (!stays || (parts_.draining && !parts_.idle_may_ask && received_.empty())) break;
     }
     co_await close_gently();
 }
@@ -84,7 +81,7 @@ task<bool> session::await_request(bool first) {
         co_return true;
     }
     received_.release();
-    if (parts_.draining) co_return false;
+    if (parts_.draining && !parts_.idle_may_ask) co_return false;
     const auto& limits = rules_->settings.limits;
     idle_ = true;
     io_error waited = io_error::none;
@@ -105,7 +102,7 @@ void session::note_arrival() {
 // The whole head must be there within header_timeout, however slowly it drips. `incomplete` = the connection is over.
 task<head_status> session::read_head() {
     const auto& limits = rules_->settings.limits;
-    const head_limits bounds{limits.header_bytes, 256};
+    const head_limits bounds{limits.header_bytes, limits.header_fields};
     const auto deadline = arrived_ + limits.header_timeout;
     parser_.reset();
     head_.method = {};  // of the request before
@@ -256,10 +253,11 @@ task<> session::refuse(int status, std::string_view problem) {
 // side, then read what is still coming.
 task<> session::close_gently() {
     client_->shutdown_send();
-    const auto deadline = std::chrono::steady_clock::now() + linger_time;
+    const conf::limits_settings& limits = parts_.in_force->settings.limits;
+    const auto deadline = std::chrono::steady_clock::now() + limits.linger_time;
+    const auto silence = parts_.draining ? std::min(linger_draining, limits.linger_timeout) : limits.linger_timeout;
     received_.release();
     idle_ = true;  // drain() may end it
-    const auto silence = parts_.draining ? linger_draining : linger_silence;
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left <= 0ms || co_await client_->readable(std::min(left, silence)) != io_error::none) break;

@@ -185,7 +185,20 @@ void stream::watch(void (*notify)(void*), void* context) noexcept {
     if (open_ && read_.ready) std::exchange(notify_, nullptr)(notify_context_);
 }
 
-void stream::unwatch() noexcept { notify_ = nullptr; }
+void stream::watch_behind_end(void (*notify)(void*), void* context) noexcept {
+    read_.ready = false;
+    end_is_read_ = true;
+    watch(notify, context);
+}
+
+void stream::unwatch() noexcept {
+    notify_ = nullptr;
+    if (std::exchange(end_is_read_, false)) read_.ready = true;  // whoever reads next finds the end again
+}
+
+// Reading does not tell: behind an orderly end it goes on saying that this was the end.
+bool stream::was_reset() noexcept { return connect_result(descriptor_) != 0; }
+
 void stream::cancel_read() noexcept { finish(read_, io_error::closed); }
 void stream::cancel_write() noexcept { finish(write_, io_error::closed); }
 

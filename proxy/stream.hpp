@@ -61,7 +61,10 @@ public:
     // Calls `notify(context)` once when the socket becomes readable while nobody awaits readable(). A later readable()
     // takes the same readiness over; unwatch() forgets the call.
     void watch(void (*notify)(void*), void* context) noexcept;
+    // The same when the end of the stream has been read: `notify` hears whether more becomes of it, a reset.
+    void watch_behind_end(void (*notify)(void*), void* context) noexcept;
     void unwatch() noexcept;
+    bool was_reset() noexcept;  // asked of the kernel, once: it tells each reset to one who asks
 
     // Ends a wait from outside; it returns `closed`. The socket stays open.
     void cancel_read() noexcept;
@@ -111,7 +114,8 @@ private:
     bool writing_awaits_readable_ = false;
     bool end_awaits_writable_ = false;  // close_notify did not fit
     bool open_ = true;
-    bool peer_ended_ = false;  // its end has been reported, which happens once: reading must go on until it is found
+    bool end_is_read_ = false;  // and set aside while its reset is watched for
+    bool peer_ended_ = false;   // its end has been reported, which happens once: reading must go on until it is found
 };
 
 class stream::wait {

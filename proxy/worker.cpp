@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <random>
+#include <string_view>
 
 #include "proxy/errors.hpp"
 #include "proxy/write_all.hpp"
@@ -20,6 +22,18 @@ constexpr std::chrono::milliseconds tick_interval{50};
 std::shared_ptr<const rules> own_count(std::shared_ptr<const rules> shared) {
     const rules* raw = shared.get();
     return {raw, [shared = std::move(shared)](const rules*) {}};
+}
+
+// The record of a fatal alert, internal_error (RFC 8446, 6): as a server sends it before anything is agreed upon.
+constexpr std::string_view tls_alert_no_room("\x15\x03\x03\x00\x02\x02\x50", 7);
+constexpr std::size_t turned_away_most = 64;
+constexpr std::chrono::milliseconds turned_away_time{1'000};
+
+// False = the client has ended its side, or the socket broke.
+bool discard_some(stream& from) {
+    std::array<char, 4096> nowhere;
+    const io_result got = from.try_read(nowhere);
+    return got || got.error == io_error::would_block;
 }
 
 }  // namespace
@@ -50,11 +64,11 @@ worker::worker(options with)
             reactor_.post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
         });
     };
-    for (const auto& [descriptor, role] : with.listeners) {
+    for (const auto& [descriptor, role, shared] : with.listeners) {
         const auto accepted = [this, role = role](int connection, int family, std::string peer) {
             accept(connection, family, {std::move(peer), role});
         };
-        listeners_.push_back(std::make_unique<listener>(reactor_, descriptor, accepted));
+        listeners_.push_back(std::make_unique<listener>(reactor_, descriptor, shared, accepted));
     }
 }
 
@@ -83,16 +97,35 @@ void worker::accept(int descriptor, int family, accepted_from from) {
     const std::uint32_t open = parts_.open_connections.fetch_add(1, std::memory_order_relaxed) + 1;
     if (open > parts_.in_force->settings.limits.connections) {
         parts_.open_connections.fetch_sub(1, std::memory_order_relaxed);
-        const std::string answer = problem_response(503, "too many connections", {}, false, false);
-        const iovec whole = piece_of(answer);
-        if (!parts_.in_force->tls.server) client->try_write({&whole, 1});
-        client->shutdown_send();
-        client->close();
+        turn_away(std::move(client));
         return;
     }
     if (SSL_CTX* const by = parts_.in_force->tls.server.get(); by != nullptr)
         client->secure(tls_channel::of_server(*by, descriptor));
     run_session(parts_, std::move(client), std::move(from), sessions_, &worker::session_ended, this);
+}
+
+// Over limits.connections. In TLS an alert in place of the handshake, which would cost more than the request. Closing
+// with unread bytes would send RST, which can take the answer away before it is read (RFC 9112, 9.6); so the client has
+// a moment to read it, unless there are too many to be polite to.
+detached worker::turn_away(std::shared_ptr<stream> client) {
+    const bool tls = parts_.in_force->tls.server != nullptr;
+    const std::string answer =
+        tls ? std::string(tls_alert_no_room) : problem_response(503, "too many connections", {}, false, false);
+    const iovec whole = piece_of(answer);
+    client->try_write({&whole, 1});
+    client->shutdown_send();
+    if (turned_away_ < turned_away_most) {
+        ++turned_away_;
+        const auto end = std::chrono::steady_clock::now() + turned_away_time;
+        for (auto left = turned_away_time; left.count() > 0 && discard_some(*client);) {
+            if (co_await client->readable(left) != io_error::none) break;
+            left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        }
+        --turned_away_;
+    }
+    client->close();
+    if (parts_.draining) end_when_idle();
 }
 
 void worker::session_ended(void* self) {
@@ -120,6 +153,7 @@ void worker::use(std::shared_ptr<const rules> by, std::shared_ptr<const upstream
 void worker::drain() {
     reactor_.post([this] {
         parts_.draining = true;
+        parts_.idle_may_ask = false;
         for (const auto& one : listeners_) one->stop();
         const std::vector<session*> now(sessions_.begin(), sessions_.end());
         for (session* one : now)
@@ -128,8 +162,16 @@ void worker::drain() {
     });
 }
 
+void worker::hand_over() {
+    reactor_.post([this] {
+        parts_.draining = parts_.idle_may_ask = true;
+        for (const auto& one : listeners_) one->leave();
+        end_when_idle();
+    });
+}
+
 void worker::end_when_idle() {
-    if (!sessions_.empty()) return;
+    if (!sessions_.empty() || turned_away_ > 0) return;
     upstream_.drop_all();
     reactor_.stop();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/listener.hpp"
+#include "proxy/listening_sockets.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker_parts.hpp"
 
@@ -27,11 +28,7 @@ public:
         std::function<void(peer_change)> peer_changed;  // called on the worker's thread
         std::shared_ptr<const rules> by;
         std::shared_ptr<const upstream_addresses> upstream;
-        struct opened {
-            int descriptor;  // taken over
-            listener_role role;
-        };
-        std::vector<opened> listeners;
+        std::vector<listening_sockets::for_worker> listeners;  // taken over
     };
     explicit worker(options with);
     ~worker();  // after join()
@@ -41,6 +38,10 @@ public:
     void use(std::shared_ptr<const rules> by, std::shared_ptr<const upstream_addresses> upstream);
     // Stops accepting, finishes what is in flight; the thread ends when nothing is left.
     void drain();
+    // The same when a successor serves at the same sockets: what is queued there is left to it, and a connection that
+    // is between two requests gets the next one answered, with the word that it was the last. So no client finds its
+    // connection closed at the moment in which it asks.
+    void hand_over();
     // Closes every connection at once; the thread ends.
     void stop();
     bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
@@ -49,6 +50,7 @@ public:
 private:
     void run();
     void accept(int descriptor, int family, accepted_from from);
+    detached turn_away(std::shared_ptr<stream> client);
     void tick(steady_time now);
     void end_when_idle();
     static void session_ended(void* self);
@@ -63,6 +65,7 @@ private:
     worker_parts parts_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::unordered_set<session*> sessions_;
+    std::size_t turned_away_ = 0;  // over limits.connections, and still being told
     std::atomic<bool> ended_ = false;
     std::thread thread_;
 };

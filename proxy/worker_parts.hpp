@@ -38,7 +38,8 @@ struct worker_parts {
     std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
     std::shared_ptr<const rules> in_force;
     std::unique_ptr<tracking::identity_rules::memory, void (*)(tracking::identity_rules::memory*)> seen_tokens;
-    bool draining = false;
+    bool draining = false;      // each answer is the last of its connection
+    bool idle_may_ask = false;  // draining, but connections between two requests stay until the next
 };
 
 }  // namespace proxy

@@ -70,7 +70,11 @@ protected:
     // Runs the supervisor until the condition holds.
     template <class Condition>
     bool run_until(Condition condition) {
-        for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
+        return run_until_timeout(20s, condition);
+    }
+    template <class Condition>
+    bool run_until_timeout(std::chrono::milliseconds most, Condition condition) {
+        for (const auto end = std::chrono::steady_clock::now() + most; std::chrono::steady_clock::now() < end;) {
             if (condition()) return true;
             context.restart();
             context.run_for(20ms);
@@ -102,6 +106,47 @@ TEST_F(EmbeddedRedis, KeepsItsDataInTheDataDirAndListensOnNoPort) {
     EXPECT_FALSE(alive(pid));
     EXPECT_FALSE(fs::exists(one->socket_path()));
 
+    auto again = make(dir);
+    ASSERT_EQ(start(*again), "");
+    EXPECT_EQ(ask(*again, {"GET", "kept"}), "yes");
+    stop(*again);
+}
+
+// One process leaves, its successor goes on with the same server.
+TEST_F(EmbeddedRedis, IsLeftToASuccessorWhichSupervisesAndStopsIt) {
+    auto old = make(dir);
+    ASSERT_EQ(start(*old), "");
+    const pid_t pid = pid_of(*old);
+    auto fresh = make(dir);
+    ASSERT_EQ(start(*fresh), "");
+    EXPECT_EQ(pid_of(*fresh), pid) << "two servers at one append-only file";
+    boost::asio::co_spawn(context, old->supervise(), boost::asio::detached);
+    boost::asio::co_spawn(context, fresh->supervise(), boost::asio::detached);
+
+    ::kill(pid, SIGKILL);  // while both are there
+    ASSERT_TRUE(run_until([&] { return pid_of(*old) > 0 && !alive(pid); }));
+    const pid_t second = pid_of(*old);
+    started.push_back(second);
+    old->leave();
+    ASSERT_FALSE(run_until_timeout(500ms, [&] { return pid_of(*fresh) != second; })) << "started without need";
+
+    ::kill(second, SIGKILL);
+    ASSERT_TRUE(run_until([&] { return pid_of(*fresh) > 0 && pid_of(*fresh) != second; }));
+    const pid_t third = pid_of(*fresh);
+    started.push_back(third);
+    stop(*old);
+    EXPECT_EQ(pid_of(*fresh), third) << "the one that left stopped it";
+    stop(*fresh);
+    EXPECT_EQ(pid_of(*fresh), 0);
+}
+
+TEST_F(EmbeddedRedis, EndsBehindAProcessThatEndsAtOnce) {
+    auto one = make(dir);
+    ASSERT_EQ(start(*one), "");
+    const pid_t pid = pid_of(*one);
+    ask(*one, {"SET", "kept", "yes"});
+    one->end_now();
+    EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
     auto again = make(dir);
     ASSERT_EQ(start(*again), "");
     EXPECT_EQ(ask(*again, {"GET", "kept"}), "yes");
@@ -143,6 +188,7 @@ TEST_F(EmbeddedRedis, NeverRunsTwoServersOnOneAof) {
     const pid_t pid = pid_of(*first);
     ask(*first, {"SET", "kept", "yes"});
     fs::remove(first->socket_path());  // alive, but nobody can reach it
+    first.reset();
     auto second = make(dir);
     ASSERT_EQ(start(*second), "");
     EXPECT_NE(pid_of(*second), pid);
@@ -190,6 +236,7 @@ TEST_F(EmbeddedRedis, StopsAnAdoptedServerAndAFrozenOne) {
     auto first = make(dir);
     ASSERT_EQ(start(*first), "");
     const pid_t pid = pid_of(*first);
+    first.reset();
     auto second = make(dir);
     ASSERT_EQ(start(*second), "");
     std::thread reaper([pid] {  // the first one's child: in life its parent is gone, and init reaps it

@@ -193,6 +193,92 @@ TEST_F(proxy_faults, a_client_that_half_closes_has_left) {
     EXPECT_TRUE(upstream.wait_ended(0, prompt));
 }
 
+// forward.half_close = true: a FIN only says that the client has nothing more to ask.
+class proxy_half_close : public proxy_test {
+protected:
+    void SetUp() override { AIMETER_ONLY(); }
+    void start_here(const std::string& more = "") { start({.config = more + "[forward]\nhalf_close = true"}); }
+};
+
+TEST_F(proxy_half_close, a_client_that_half_closes_gets_its_answer) {
+    auto gates = std::vector{make_gate(), make_gate()};
+    upstream.next({wait_request(), pause(gates[0]), send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst"),
+                   pause(gates[1]), send("later"), serve(answer_with(ok_response("ok")))});
+    start_here();
+    raw_client client = connect();
+    client.send(post);
+    ASSERT_TRUE(upstream.wait_received(0, "body"));
+    client.half_close();
+    EXPECT_TRUE(client.silent(milliseconds(100)));
+    gates[0]->set();
+    ASSERT_TRUE(client.read_until("first"));
+    EXPECT_TRUE(client.silent(milliseconds(100)));
+    gates[1]->set();
+    EXPECT_TRUE(client.read_until("later"));
+    EXPECT_TRUE(client.ends(prompt));
+    expect_still_serving();
+}
+
+TEST_F(proxy_half_close, all_that_was_asked_before_the_end_is_answered) {
+    start_here();
+    raw_client client = connect();
+    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.half_close();
+    EXPECT_EQ(client.read().status(), 200);
+    EXPECT_EQ(client.read().status(), 200);
+    EXPECT_TRUE(client.ends(prompt));
+}
+
+TEST_F(proxy_half_close, a_reset_behind_the_end_still_aborts_the_upstream) {
+    start_here();
+    for (const bool answer_began : {false, true}) {
+        const std::size_t index = upstream.connections();
+        upstream.next(answer_began ? script{wait_request(), send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")}
+                                   : script{wait_request()});
+        raw_client client = connect();
+        client.send(post);
+        ASSERT_TRUE(upstream.wait_received(index, "body"));
+        if (answer_began) {
+            ASSERT_TRUE(client.read_until("first"));
+        }
+        client.half_close();
+        EXPECT_FALSE(upstream.wait_ended(index, milliseconds(150)));
+        client.reset();
+        EXPECT_TRUE(upstream.wait_ended(index, prompt)) << answer_began;
+    }
+}
+
+TEST_F(proxy_half_close, a_client_that_is_gone_is_noticed_when_it_is_written_to) {
+    auto gate = make_gate();
+    script streaming{wait_request(), send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), pause(gate)};
+    for (int i = 0; i < 50; ++i) {
+        streaming.push_back(send("5\r\npiece\r\n"));
+        streaming.push_back([](upstream_connection&) {
+            std::this_thread::sleep_for(milliseconds(20));  // a stream: each piece on its own
+            return true;
+        });
+    }
+    upstream.next(streaming);
+    start_here();
+    raw_client client = connect();
+    client.send(post);
+    ASSERT_TRUE(upstream.wait_received(0, "body"));
+    client.close();
+    gate->set();
+    EXPECT_TRUE(upstream.wait_ended(0, prompt));
+}
+
+TEST_F(proxy_half_close, an_end_in_the_middle_of_the_body_has_left) {
+    upstream.next({wait_request()});
+    start_here();
+    raw_client client = connect();
+    client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\npart");
+    ASSERT_TRUE(upstream.wait_received(0, "part"));
+    client.half_close();
+    EXPECT_TRUE(upstream.wait_ended(0, prompt));
+    EXPECT_TRUE(upstream.connection(0).requests.empty()) << "taken for a whole request";
+}
+
 TEST_F(proxy_faults, a_client_that_leaves_in_the_middle_of_its_body_aborts_the_upstream) {
     start();
     for (const bool with_reset : {false, true}) {

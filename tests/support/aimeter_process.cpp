@@ -78,6 +78,7 @@ void aimeter_process::start() {
                std::chrono::duration_cast<milliseconds>(until - clock::now()));
     const std::string line = ready_line();
     const auto colon = line.rfind(':');
+    if (line.empty() && !process_->running()) process_->wait_output_end();
     if (line.empty()) throw std::runtime_error("aimeter did not start: " + process_->out() + process_->err());
     std::from_chars(line.data() + colon + 1, line.data() + line.size(), port_);
 }

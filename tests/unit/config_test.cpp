@@ -215,11 +215,22 @@ TEST(Whole, FurtherCertificatesNeedBothFiles) {
     EXPECT_EQ(good("[tls]\nmin_version = \"1.3\"").tls.min_version, conf::tls_version::tls_1_3);
 }
 
+TEST(Settings, LogFileMustBeWritable) {
+    EXPECT_EQ(good("").log_file, "");
+    char folder[] = "/tmp/aimeter-log-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    const std::string file = std::string(folder) + "/aimeter.log";
+    EXPECT_EQ(good("log_file = \"" + file + "\"").log_file, file);
+    EXPECT_FALSE(std::filesystem::exists(file)) << "checking a configuration makes no file";
+    EXPECT_THAT(bad("log_file = \"" + std::string(folder) + "\""), ElementsAre(HasSubstr("this is a directory")));
+    EXPECT_THAT(bad("log_file = \"" + file + "/x\""), ElementsAre(HasSubstr("no such folder")));
+    std::filesystem::remove(folder);
+}
+
 // ---- features of the contract that this version does not have ------------------------------------------------------
 
 TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
-    const char* texts[] = {"[forward]\nhalf_close = true",
-                           "\n[[budget]]\nname = \"a\"",
+    const char* texts[] = {"\n[[budget]]\nname = \"a\"",
                            "\n[[limit]]\nname = \"a\"",
                            "\n[[alert]]\nname = \"a\"",
                            "\n[[experiment]]\nname = \"a\"",
@@ -231,13 +242,11 @@ TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
         EXPECT_THAT(bad(text),
                     ElementsAre(AllOf(testing::StartsWith("t.toml:2:"), HasSubstr("not supported by this version"))))
             << text;
-    EXPECT_THAT(bad("", {flag("forward.half_close", "true")}),
-                ElementsAre("command line: forward.half_close: true is not supported by this version"));
 }
 
 TEST(Unsupported, KeysWithoutAValueAreAccepted) {
     EXPECT_TRUE(good("budget = []\n[tls]\ncert = \"\"\nkey = \"\"\n[forward]\nca_file = \"\"\nverify = true\n"
-                     "half_close = false\n[identity.jwt]\njwks_url = \"\"\n") == default_settings());
+                     "[identity.jwt]\njwks_url = \"\"\n") == default_settings());
     EXPECT_TRUE(good("[tls]\n") == default_settings());
 }
 

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <sstream>
 #include <system_error>
 #include <thread>
 
@@ -19,8 +18,8 @@ std::string lock_path(const std::string& data_dir) { return data_dir + "/lock"; 
 
 std::string why(int error) { return std::generic_category().message(error); }
 
-std::string read_all(int fd) {
-    std::string text(64 * 1024, '\0');
+std::string read_holder(int fd) {
+    std::string text(64, '\0');
     const ssize_t got = ::pread(fd, text.data(), text.size(), 0);
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return text;
@@ -52,35 +51,29 @@ std::string data_lock::take(const std::string& data_dir) {
         if (errno == EINTR) continue;
         if (errno != EWOULDBLOCK) return "data_dir " + data_dir + " cannot be locked: " + why(errno);
         if (tried == 5) {
-            const std::string text = read_all(fd_);
+            const std::string text = read_holder(fd_);
             const std::string pid = text.substr(0, text.find('\n'));
             return "data_dir " + data_dir + " is locked by another aimeter (pid " + (pid.empty() ? "?" : pid) + ")";
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    name_journals({});
+    name_holder(::getpid());
     return {};
 }
 
-void data_lock::name_journals(const std::vector<journal_id>& own) {
-    std::string text = std::to_string(::getpid()) + "\n";
-    for (const journal_id& id : own) text += to_text(id) + "\n";
-    // What cannot be written here is only missed by messages and by readers without the lock.
-    if (::ftruncate(fd_, 0) == 0) static_cast<void>(::pwrite(fd_, text.data(), text.size(), 0) < 0);
+std::string data_lock::take_over(const std::string& data_dir, int descriptor) {
+    fd_ = descriptor;
+    struct stat held{}, wanted{};
+    const bool same = ::fstat(descriptor, &held) == 0 && ::stat(lock_path(data_dir).c_str(), &wanted) == 0 &&
+                      held.st_dev == wanted.st_dev && held.st_ino == wanted.st_ino;
+    if (same) return {};
+    return "data_dir " + data_dir + " is not that of the running process, which takes a restart to change";
 }
 
-std::vector<std::string> data_lock::journals_being_written(const std::string& data_dir) {
-    std::vector<std::string> names;
-    const int fd = ::open(lock_path(data_dir).c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return names;
-    if (::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        std::istringstream lines(read_all(fd));
-        std::string line;
-        std::getline(lines, line);  // the pid
-        while (std::getline(lines, line)) names.push_back(line);
-    }
-    ::close(fd);
-    return names;
+// What cannot be written here is only missed by messages.
+void data_lock::name_holder(pid_t process) const {
+    const std::string text = std::to_string(process) + "\n";
+    if (::ftruncate(fd_, 0) == 0) static_cast<void>(::pwrite(fd_, text.data(), text.size(), 0) < 0);
 }
 
 }  // namespace tracking::journal

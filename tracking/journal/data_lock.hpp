@@ -1,11 +1,11 @@
-// The lock on data_dir: one instance writes there. The file names its holder's process and journals, so that a reader
-// without the lock knows which journals are being written. Released by the kernel when the process ends, however.
+// The lock on data_dir: one instance writes there. The file names its holder's process, for messages. It belongs to the
+// open file and not to the process, so that an aimeter hands it to its successor without a gap; the kernel lets go of
+// it when the last of them ends, however that happens.
 #pragma once
 
-#include <string>
-#include <vector>
+#include <sys/types.h>
 
-#include "tracking/journal/journal.hpp"
+#include <string>
 
 namespace tracking::journal {
 
@@ -18,10 +18,10 @@ public:
 
     // Creates data_dir (0700) when it is missing. Empty = locked; else what is wrong.
     std::string take(const std::string& data_dir);
-    void name_journals(const std::vector<journal_id>& own);
-
-    // Those that another process is writing now, in hex; asks without disturbing it.
-    static std::vector<std::string> journals_being_written(const std::string& data_dir);
+    // The same with the descriptor of a process that holds it (taken over, whatever comes of it).
+    std::string take_over(const std::string& data_dir, int descriptor);
+    int descriptor() const { return fd_; }
+    void name_holder(pid_t process) const;
 
 private:
     int fd_ = -1;

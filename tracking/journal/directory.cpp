@@ -6,9 +6,12 @@
 #include <cassert>
 #include <cerrno>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <system_error>
 
 #include "tracking/clock.hpp"
+#include "tracking/folder_lock.hpp"
 #include "tracking/journal/cursor.hpp"
 #include "tracking/journal/data_lock.hpp"
 #include "tracking/journal/own_journal.hpp"
@@ -40,9 +43,11 @@ class journals_on_disk final : public directory {
 public:
     journals_on_disk(std::string data_dir, bool read_only) : root_(data_dir + "/journal"), read_only_(read_only) {}
 
-    std::string lock(const std::string& data_dir) { return lock_.take(data_dir); }
+    std::string lock(const options& how) {
+        return how.data_lock < 0 ? lock_.take(how.data_dir) : lock_.take_over(how.data_dir, how.data_lock);
+    }
     std::string start_writing(const options& how);
-    void find_others(const std::vector<std::string>& being_written);
+    void find_for_reading();
 
     writer& writer_of(std::uint32_t worker) override {
         assert(worker < own_.size());
@@ -53,11 +58,21 @@ public:
     std::unique_ptr<reader> read(const journal_id& id) override;
     void maintain(std::int64_t now_ms) override;
     void shipped(const journal_id& id, std::uint64_t sequence) override;
+    bool adopt_ended() override;
+    void expect_ended() override { looking_ = true; }
+    int lock_descriptor() const override { return lock_.descriptor(); }
+    void name_holder(int process) override { lock_.name_holder(process); }
     void sync() override;
     state current() const override;
 
 private:
     using segments = std::vector<std::shared_ptr<segment>>;
+    // The journals that have a folder.
+    std::vector<std::pair<journal_id, std::string>> folders() const;
+    bool adopt(const journal_id& id, const std::string& folder);
+    void add_other(recovered found);
+    void sort_others();
+    void leave_to_owner(const journal_id& id, const std::string& folder);
     void note(std::string text);
     void drop(const segments& gone, own_journal* of);
     void expire(std::int64_t now_ms);
@@ -68,6 +83,10 @@ private:
     const std::string root_;
     const bool read_only_;
     data_lock lock_;
+    bool looking_ = true;                         // there may be journals to adopt
+    std::set<journal_id> looked_at_;              // own ones, and those that were adopted or set aside
+    std::map<journal_id, std::uint64_t> living_;  // bytes of journals that other processes hold
+    std::map<journal_id, folder_lock> adopted_;
     std::int64_t keep_ms_ = 0;
     std::unique_ptr<budget> room_;
     std::vector<std::unique_ptr<own_journal>> own_;
@@ -94,16 +113,14 @@ std::string journals_on_disk::start_writing(const options& how) {
     std::error_code ec;
     fs::create_directories(root_, ec);
     if (ec) return "journal folder " + root_ + " cannot be created: " + ec.message();
-    find_others({});
-    std::vector<journal_id> ids;
+    adopt_ended();
     for (std::uint32_t worker = 0; worker < how.writers; ++worker) {
         journal_id id;
         if (!random_id(id)) return "no random bits for a journal's name";
-        ids.push_back(id);
+        looked_at_.insert(id);
         auto segments = std::make_shared<chain>(id, root_ + "/" + to_text(id), true);
         own_.push_back(std::make_unique<own_journal>(std::move(segments), worker, bytes, *room_));
     }
-    lock_.name_journals(ids);
     for (const auto& each : own_) {
         int error = 0;
         // A full disk is no reason not to start: control tries again, and until then losses are counted.
@@ -115,28 +132,82 @@ std::string journals_on_disk::start_writing(const options& how) {
     return {};
 }
 
-void journals_on_disk::find_others(const std::vector<std::string>& being_written) {
+std::vector<std::pair<journal_id, std::string>> journals_on_disk::folders() const {
+    std::vector<std::pair<journal_id, std::string>> found;
     std::error_code ec;
     for (fs::directory_iterator at(root_, ec), end; !ec && at != end; at.increment(ec)) {
         journal_id id;
-        const std::string name = at->path().filename().string();
-        if (!parse_id(name, id)) continue;
-        const bool live = std::find(being_written.begin(), being_written.end(), name) != being_written.end();
-        recovered found = recover(id, at->path().string(), read_only_, live);
-        if (!found.note.empty()) note(std::move(found.note));
-        other_bytes_ += found.bytes;
-        if (room_) room_->add(found.bytes);
-        if (!found.segments) continue;
-        // Nothing in it that could be shipped: not worth keeping.
-        const auto& tail = found.segments->dead_tail();
-        if (!read_only_ && tail.last_sequence == 0 && tail.interrupted.empty()) {
-            damaged_before_ += found.segments->damaged();
-            drop(found.segments->evict(false), nullptr);
-            ::rmdir(found.segments->folder().c_str());
-        } else if (!found.segments->gone()) {
-            others_.push_back(std::move(found.segments));
-        }
+        if (parse_id(at->path().filename().string(), id)) found.emplace_back(id, at->path().string());
     }
+    return found;
+}
+
+void journals_on_disk::find_for_reading() {
+    for (const auto& [id, folder] : folders()) add_other(recover(id, folder, true, folder_lock::is_taken(folder)));
+    sort_others();
+}
+
+// One process at a time adopts, so that of two heirs only one takes a journal.
+bool journals_on_disk::adopt_ended() {
+    if (!looking_) return false;
+    folder_lock turn;
+    if (turn.take(root_) != 0) return false;
+    looking_ = false;
+    bool any = false;
+    for (const auto& [id, folder] : folders())
+        if (!looked_at_.contains(id)) any |= adopt(id, folder);
+    if (any) sort_others();
+    return any;
+}
+
+bool journals_on_disk::adopt(const journal_id& id, const std::string& folder) {
+    folder_lock lock;
+    if (const int failed = lock.take(folder); failed != 0) {
+        if (failed != ENOENT) leave_to_owner(id, folder);
+        return false;
+    }
+    lock.only_keep();
+    looked_at_.insert(id);
+    if (const auto counted = living_.extract(id)) room_->remove(counted.mapped());
+    const std::size_t before = others_.size();
+    add_other(recover(id, folder, false, false));
+    if (others_.size() == before) return false;
+    adopted_.emplace(id, std::move(lock));
+    return true;
+}
+
+// Its files count all the same: journal.size is for all of them.
+void journals_on_disk::leave_to_owner(const journal_id& id, const std::string& folder) {
+    looking_ = true;
+    std::uint64_t bytes = 0;
+    std::error_code ec;
+    for (fs::directory_iterator at(folder, ec), end; !ec && at != end; at.increment(ec)) {
+        std::error_code gone;
+        const auto size = at->file_size(gone);
+        if (!gone) bytes += size;
+    }
+    std::uint64_t& counted = living_[id];
+    room_->remove(counted);
+    room_->add(counted = bytes);
+}
+
+void journals_on_disk::add_other(recovered found) {
+    if (!found.note.empty()) note(std::move(found.note));
+    other_bytes_ += found.bytes;
+    if (room_) room_->add(found.bytes);
+    if (!found.segments) return;
+    // Nothing in it that could be shipped: not worth keeping.
+    const auto& tail = found.segments->dead_tail();
+    if (!read_only_ && tail.last_sequence == 0 && tail.interrupted.empty()) {
+        damaged_before_ += found.segments->damaged();
+        drop(found.segments->evict(false), nullptr);
+        ::rmdir(found.segments->folder().c_str());
+    } else if (!found.segments->gone()) {
+        others_.push_back(std::move(found.segments));
+    }
+}
+
+void journals_on_disk::sort_others() {
     std::sort(others_.begin(), others_.end(), [](const auto& a, const auto& b) {
         return std::pair(a->dead_tail().created_ms, a->id()) < std::pair(b->dead_tail().created_ms, b->id());
     });
@@ -193,6 +264,7 @@ void journals_on_disk::expire(std::int64_t now_ms) {
         if (!each->gone()) return false;
         damaged_before_ += each->damaged();
         ::rmdir(each->folder().c_str());  // stays when something in it was set aside
+        adopted_.erase(each->id());
         return true;
     });
 }
@@ -280,7 +352,7 @@ std::string to_text(const journal_id& id) {
 
 std::variant<std::unique_ptr<directory>, std::string> directory::open(const options& how) try {
     auto made = std::make_unique<journals_on_disk>(how.data_dir, false);
-    std::string wrong = made->lock(how.data_dir);
+    std::string wrong = made->lock(how);
     if (wrong.empty()) wrong = made->start_writing(how);
     if (!wrong.empty()) return wrong;
     return std::unique_ptr<directory>(std::move(made));
@@ -292,7 +364,7 @@ std::variant<std::unique_ptr<directory>, std::string> directory::open_read_only(
     std::error_code ec;
     if (!fs::is_directory(data_dir, ec)) return "data_dir " + data_dir + " does not exist";
     auto made = std::make_unique<journals_on_disk>(data_dir, true);
-    made->find_others(data_lock::journals_being_written(data_dir));
+    made->find_for_reading();
     return std::unique_ptr<directory>(std::move(made));
 } catch (const std::exception& e) {
     return "journal under " + data_dir + " cannot be read: " + e.what();

@@ -80,9 +80,11 @@ public:
         std::uint64_t segment_bytes = 16ULL * 1024 * 1024;
         std::int64_t keep_ms;
         std::uint32_t writers;
+        int data_lock = -1;  // the lock on data_dir that a predecessor handed over; -1 = it is taken here
     };
     // Locks data_dir (flock on data_dir/lock), creates what is missing, one new journal per writer, and finds those
-    // of dead processes. The string says what is wrong (locked by another instance, not writable, ...).
+    // of dead processes. The string says what is wrong (locked by another instance, not writable, ...). A journal is
+    // locked, too (flock on its folder), so that those of a predecessor that still lives are left to it.
     static std::variant<std::unique_ptr<directory>, std::string> open(const options& how);
     // Without the lock, for `aimeter verify`: reads only.
     static std::variant<std::unique_ptr<directory>, std::string> open_read_only(const std::string& data_dir);
@@ -97,6 +99,15 @@ public:
     // Control calls this every few ms: prepares the next segment of a writer that is about to need one, and removes
     // segments that are shipped and older than `keep`. A segment with a begun, not yet ended request stays.
     virtual void maintain(std::int64_t now_ms) = 0;
+    // ---- several processes at one data_dir; nothing to be done where there is but one
+    // Takes on what processes have left that ended since: a predecessor, or a successor that did not come up. True =
+    // there are journals that were not there before. Looks only while there is, or may be, such a process.
+    virtual bool adopt_ended() { return false; }
+    virtual void expect_ended() {}  // there may be one
+    // The lock on data_dir, to hand over; and whom its file is to name from then on.
+    virtual int lock_descriptor() const { return -1; }
+    virtual void name_holder(int /*process*/) {}
+
     // Everything up to `sequence` is in Redis.
     virtual void shipped(const journal_id& id, std::uint64_t sequence) = 0;
     // fdatasync of what was written since the last call (journal.sync); control thread.

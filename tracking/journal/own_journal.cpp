@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <thread>
+#include <utility>
 
 namespace tracking::journal {
 namespace {
@@ -94,21 +96,34 @@ std::shared_ptr<segment> own_journal::make(need& why, int& error) {
     return nullptr;
 }
 
+// The folder, locked; 0 or an errno. It is made anew when somebody has removed it. Between making and locking it
+// another process may look whether it is anybody's, and even remove it: hence some tries.
+int own_journal::make_folder(const std::string& path) {
+    for (int tried = 0;; ++tried) {
+        std::error_code ignored;
+        std::filesystem::create_directories(path, ignored);
+        const int error = lock_.take(path);
+        if ((error != EWOULDBLOCK && error != ENOENT) || tried == 5) return error;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+}
+
 // On a disk that is nearly full a smaller segment may still find room.
 std::shared_ptr<mapping> own_journal::make_file(const std::string& path, std::uint32_t& bytes, need& why, int& error) {
-    bool folder_made = false;
-    while (true) {
+    why = need::disk;
+    for (bool folder_made = false;;) {
+        if (!lock_.held()) {
+            error = make_folder(chain_->folder());
+            if (error != 0) return nullptr;
+        }
         if (!room_.take(worker_, bytes)) {
             why = need::room;
             return nullptr;
         }
         if (auto made = create_segment_file(path, bytes, error)) return made;
         room_.give_back(worker_, bytes);
-        why = need::disk;
-        if (error == ENOENT && !folder_made) {
-            std::error_code ignored;
-            std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-            folder_made = true;
+        if (error == ENOENT && !std::exchange(folder_made, true)) {
+            lock_.release();
         } else if (no_space(error) && bytes / 2 >= segment_bytes_min) {
             bytes = bytes / 2 / page * page;
         } else {

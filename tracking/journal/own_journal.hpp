@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "tracking/folder_lock.hpp"
 #include "tracking/journal/budget.hpp"
 #include "tracking/journal/chain.hpp"
 #include "tracking/journal/segment_writer.hpp"
@@ -42,6 +43,7 @@ public:
 private:
     std::shared_ptr<segment> make(need& why, int& error);
     std::shared_ptr<mapping> make_file(const std::string& path, std::uint32_t& bytes, need& why, int& error);
+    int make_folder(const std::string& path);
     bool wants_more() const;
 
     static constexpr std::uint32_t slots = 1U << segment_writer::slot_bits;
@@ -50,6 +52,7 @@ private:
     const std::uint32_t worker_;
     const std::uint32_t segment_bytes_;
     budget& room_;
+    folder_lock lock_;  // taken before the first segment is made: nobody takes it for a dead process's journal
 
     std::mutex making_;  // held while a segment is made: a worker that needs one waits for the one being made
     std::uint32_t last_number_ = 0;

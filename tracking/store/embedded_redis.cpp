@@ -19,6 +19,7 @@
 #include <fstream>
 #include <vector>
 
+#include "tracking/folder_lock.hpp"
 #include "tracking/store/redis_client.hpp"
 
 namespace tracking::store {
@@ -81,7 +82,8 @@ std::string choose_socket(const fs::path& folder) {
     return path;
 }
 
-// A process that serves this socket, as its title says: "redis-server unixsocket:/...".
+// A process that serves this socket, as its title says: "redis-server unixsocket:/...". A dead one that nobody has
+// reaped has no title.
 bool serves(pid_t pid, const std::string& socket) {
     if (pid <= 0) return false;
     std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
@@ -101,6 +103,8 @@ public:
     net::awaitable<std::variant<std::monostate, std::string>> start() override;
     net::awaitable<void> supervise() override;
     net::awaitable<void> stop() override;
+    void end_now() override;
+    void leave() override;
     std::string url() const override { return "unix:" + socket_; }
     std::string socket_path() const override { return socket_; }
 
@@ -112,6 +116,7 @@ private:
     net::awaitable<bool> wait_until_up();
     std::string spawn();
     bool running();
+    bool in_charge();
 
     net::any_io_executor executor_;
     const fs::path folder_;
@@ -121,6 +126,8 @@ private:
     pid_t pid_ = 0;       // 0 = none
     bool child_ = false;  // ours to reap; else adopted
     bool stopping_ = false;
+    bool left_ = false;
+    folder_lock charge_;  // held by the one process that starts, restarts and stops the server
 };
 
 net::awaitable<void> server::sleep(milliseconds length) {
@@ -210,12 +217,15 @@ std::string server::spawn() {
 
 bool server::running() {
     if (pid_ == 0) return false;
-    if (!child_) return ::kill(pid_, 0) == 0;
+    if (!child_) return serves(pid_, socket_);
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
     pid_ = 0;
     return false;
 }
+
+// A file system without such locks has no second process to be kept apart, either: it would not lock data_dir.
+bool server::in_charge() { return !left_ && (charge_.held() || charge_.take(folder_) != EWOULDBLOCK); }
 
 // False = it died, or we are stopping. Loading a large AOF takes its time: it is waited for as long as it lives.
 net::awaitable<bool> server::wait_until_up() {
@@ -231,8 +241,14 @@ net::awaitable<bool> server::wait_until_up() {
 }
 
 net::awaitable<std::variant<std::monostate, std::string>> server::start() {
-    if (!co_await adopt()) {
+    bool found = co_await adopt();
+    while (!found && !in_charge() && !stopping_) {  // a predecessor is still there, and may be starting it
+        co_await sleep(look_interval);
+        found = co_await adopt();
+    }
+    if (!found) {
         co_await end_deaf_server();
+        if (stopping_) co_return "stopped";
         if (std::string problem = spawn(); !problem.empty()) co_return problem;
     }
     if (!co_await wait_until_up())
@@ -244,11 +260,12 @@ net::awaitable<void> server::supervise() {
     milliseconds pause = first_restart;
     while (!stopping_) {
         co_await sleep(look_interval);
-        if (stopping_ || running()) continue;
+        if (stopping_ || running() || !in_charge()) continue;  // a child that ended is reaped in any case
+        if (co_await adopt()) continue;                        // whoever was in charge before has restarted it
         spdlog::error("embedded Redis: it died; starting it again (records wait in the journal)");
         co_await sleep(pause);
         pause = std::min(2 * pause, last_restart);
-        if (stopping_) co_return;
+        if (stopping_ || left_) continue;
         if (const std::string problem = spawn(); !problem.empty()) spdlog::error("embedded Redis: {}", problem);
         if (co_await wait_until_up()) {
             spdlog::info("embedded Redis: up again (pid {})", pid_);
@@ -261,7 +278,7 @@ net::awaitable<void> server::supervise() {
 net::awaitable<void> server::stop() {
     stopping_ = true;
     look_.cancel();
-    if (!running()) co_return;
+    if (!in_charge() || !running()) co_return;
     ::kill(pid_, SIGTERM);
     net::steady_timer pause(executor_);
     for (auto waited = 0ms; running(); waited += 10ms) {
@@ -276,6 +293,20 @@ net::awaitable<void> server::stop() {
     std::error_code ignored;
     fs::remove(socket_, ignored);
     if (fs::path(socket_).parent_path() != folder_) fs::remove(fs::path(socket_).parent_path(), ignored);
+    charge_.release();
+}
+
+void server::end_now() {
+    stopping_ = true;
+    if (!in_charge()) return;
+    const pid_t pid = pid_ != 0 ? pid_ : std::atoi(first_line(folder_ / "redis.pid").c_str());
+    if ((child_ && pid_ != 0) || serves(pid, socket_)) ::kill(pid, SIGTERM);
+    charge_.release();
+}
+
+void server::leave() {
+    left_ = true;
+    charge_.release();
 }
 
 }  // namespace

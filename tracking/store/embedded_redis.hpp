@@ -23,7 +23,12 @@ public:
     virtual boost::asio::awaitable<std::variant<std::monostate, std::string>> start() = 0;
     virtual boost::asio::awaitable<void> supervise() = 0;  // until stop()
     virtual boost::asio::awaitable<void> stop() = 0;       // SIGTERM, waits; the AOF is flushed
-    virtual std::string url() const = 0;                   // unix:/...
+    // For a process that ends at once: SIGTERM, on which Redis writes its AOF and ends by itself.
+    virtual void end_now() = 0;
+    // The server is left to the successor, which has found it running: from now on it is neither restarted nor stopped
+    // here. Of the processes at one data_dir one supervises at a time (a lock on the folder says which).
+    virtual void leave() = 0;
+    virtual std::string url() const = 0;  // unix:/...
     virtual std::string socket_path() const = 0;
 };
 

@@ -35,6 +35,7 @@ constexpr milliseconds command_deadline{5'000};
 constexpr milliseconds connect_deadline{2'000};
 constexpr milliseconds pause_min{50}, pause_max{2'000};
 constexpr milliseconds look_ahead_pause{100};
+constexpr milliseconds adoption_pause{500};
 constexpr std::size_t look_ahead_records = 5'000;
 
 milliseconds longer(milliseconds pause) { return std::clamp(pause * 2, pause_min, pause_max); }
@@ -388,6 +389,7 @@ net::awaitable<void> shipper::impl::ship() {
     for (const auto& id : part.journals.journals()) {  // so that their lag is seen before Redis is
         if (part.journals.is_own(id)) lanes[id] = std::make_unique<lane>(part.journals, id);
     }
+    steady_clock::time_point next_adoption{};
     while (!stopping) {
         if (!ready) {
             ready = state.connected = co_await open_up();
@@ -396,6 +398,10 @@ net::awaitable<void> shipper::impl::ship() {
                 if (!stopping) co_await sleep(nap, pause);
                 continue;
             }
+        }
+        if (const auto now = steady_clock::now(); now >= next_adoption) {
+            next_adoption = now + adoption_pause;
+            if (part.journals.adopt_ended()) ready = co_await ask_positions();
         }
         const bool moved = co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
