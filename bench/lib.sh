@@ -66,13 +66,13 @@ start_upstream() {  # PROGRAM: upstream, or stream_upstream; "direct" is the way
 }
 
 # Starts nginx or HAProxy before the upstream, by a configuration in peers/ whose words in capitals are filled in.
-start_peer() {  # NAME CONFIGURATION BUFFERING
+start_peer() {  # NAME CONFIGURATION MODE
     local dir=$work/$1 pid
     mkdir -p "$dir"
     for _ in $(seq 20); do
         port[$1]=$((20000 + RANDOM % 20000))
-        sed "s|BENCH|$here|g; s|DIR|$dir|g; s|\bPORT\b|${port[$1]}|g; s|:UPSTREAM|:${port[direct]}|g; s|#BUFFERING=$3 ||
-             s|\bBUFFERING\b|$3|g; s|REDIS|${redis_socket[$1]:-}|g" "$here/peers/$2" >"$dir/conf"
+        sed "s|BENCH|$here|g; s|DIR|$dir|g; s|\bPORT\b|${port[$1]}|g; s|:UPSTREAM|:${port[direct]}|g; s|#MODE=$3 ||
+             s|MODE|$3|g; s|REDIS|${redis_socket[$1]:-}|g" "$here/peers/$2" >"$dir/conf"
         case $2 in
             haproxy.cfg) haproxy -f "$dir/conf" -db >"$dir/out" 2>&1 & ;;
             *) nginx -p "$dir" -c "$dir/conf" 2>"$dir/out" & ;;
@@ -147,11 +147,12 @@ wait_recorded() {  # NAME COUNT: until so many records are in Redis, and no more
 }
 
 # ---- measures --------------------------------------------------------------------------------------------------------
-tick_us=$((1000000 / $(getconf CLK_TCK)))
-cpu_us() {  # PID...: user and system time of all its threads; PID/task/TID is one
-    local pid sum=0
-    for pid in "$@"; do sum=$((sum + $(awk -v t=$tick_us '{sub(/.*\) /, ""); printf "%d", ($12 + $13) * t}' "/proc/$pid/stat"))); done
-    echo $sum
+# From the scheduler, to the nanosecond: the ticks of /proc/PID/stat miss much of what runs for microseconds at a time.
+cpu_us() {  # PID...: time that all its threads ran, user and system; PID/task/TID is one
+    local pid
+    for pid in "$@"; do
+        if [ -d "/proc/$pid/task" ]; then cat "/proc/$pid"/task/*/schedstat; else cat "/proc/$pid/schedstat"; fi
+    done | awk '{s += $1} END {printf "%d", s / 1000}'
 }
 # shellcheck disable=SC2086
 cpu_of() { case $1 in direct) echo 0 ;; *) cpu_us ${pids[$1]} ;; esac; }  # NAME
@@ -163,7 +164,7 @@ rss_kib() { status_kib "$1" VmRSS; }
 
 note() { echo "$2" >>"$work/m.$1"; }  # MEASURE VALUE
 median() { sort -g | awk '{v[NR] = $1} END {if (NR) printf "%.2f", (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
-of() { [ -e "$work/m.$1" ] && median <"$work/m.$1"; }  # MEASURE: the median of its rounds
+of() { if [ -e "$work/m.$1" ]; then median <"$work/m.$1"; fi; }  # MEASURE: the median of its rounds
 last() { tail -1 "$work/m.$1"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {if (b + 0 != 0) printf "%.2f", a / b}'; }
 minus() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.0f", a - b}'; }
@@ -171,7 +172,8 @@ spread() { sort -g "$work/m.$1" | awk 'NR == 1 {a = $1} {b = $1} END {printf "%s
 
 # Rows are printed together at the end: the README's columns, the ratios within one round each.
 rows=()
-row() {  # TEXT MEASURE [KIND]: what m.NAME.MEASURE says; the ratio as the median of the rounds' when they were noted
+extra=()  # lines of other tables
+row() {  # TEXT MEASURE: what m.NAME.MEASURE says, with the ratios that were noted
     local name cells=()
     for name in nginx haproxy aimeter; do cells+=("$(of "$name.$2")"); done
     rows+=("| $1 | ${cells[0]} | ${cells[1]} | ${cells[2]} | $(of "$2.to_nginx") | $(of "$2.to_haproxy") |")
@@ -185,7 +187,9 @@ compare() {  # MEASURE: this round's ratios of aimeter to the others
     return 0
 }
 print_rows() {
-    [ ${#rows[@]} = 0 ] && return
-    printf '\n| %s | nginx | HAProxy | aimeter, metering on | to nginx | to HAProxy |\n| --- | --- | --- | --- | --- | --- |\n' "median of $rounds rounds"
-    printf '%s\n' "${rows[@]}"
+    if [ ${#rows[@]} -gt 0 ]; then
+        printf '\n| %s | nginx | HAProxy | aimeter, metering on | to nginx | to HAProxy |\n| --- | --- | --- | --- | --- | --- |\n' "median of $rounds rounds"
+        printf '%s\n' "${rows[@]}"
+    fi
+    if [ ${#extra[@]} -gt 0 ]; then printf '%s\n' "${extra[@]}"; fi
 }
