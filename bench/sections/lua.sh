@@ -4,14 +4,18 @@
 
 section_lua() {
     needs lua wrk nginx-light libnginx-mod-http-lua lua-cjson redis-server redis-tools || return 0
-    local i name
+    local i name measure
     start_upstream upstream
     start_aimeter
     for name in usual batched; do start_redis $name; start_peer $name lua_meter.conf $name; done
     for i in $(seq "$rounds"); do
         say "metering in Lua, round $i"
         for name in batched usual aimeter; do metered_round $name; done
-        for name in batched usual; do note "sum.to_$name" "$(ratio "$(last aimeter.sum)" "$(last $name.sum)")"; done
+        for name in batched usual; do
+            for measure in cpu redis sum rps; do
+                note "$measure.against_$name" "$(ratio "$(last "aimeter.$measure")" "$(last "$name.$measure")")"
+            done
+        done
     done
     stop_all
     extra+=("" "| median of $rounds rounds | nginx + Lua, usual | nginx + Lua, tuned | aimeter | to the usual | to the tuned |"
@@ -22,4 +26,4 @@ section_lua() {
     lua_row "requests/s" rps
 }
 
-lua_row() { extra+=("| $1 | $(of "usual.$2") | $(of "batched.$2") | $(of "aimeter.$2") | $(of "$2.to_usual") | $(of "$2.to_batched") |"); }
+lua_row() { extra+=("| $1 | $(of "usual.$2") | $(of "batched.$2") | $(of "aimeter.$2") | $(of "$2.against_usual") | $(of "$2.against_batched") |"); }
