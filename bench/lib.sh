@@ -70,7 +70,8 @@ start_peer() {  # NAME CONFIGURATION MODE
     local dir=$work/$1 pid
     mkdir -p "$dir"
     for _ in $(seq 20); do
-        port[$1]=$((20000 + RANDOM % 20000))
+        port[$1]=$((15000 + RANDOM % 16000))  # not where the kernel takes the ports of connections from
+        (exec 3<>"/dev/tcp/127.0.0.1/${port[$1]}") 2>/dev/null && continue  # somebody's
         sed "s|BENCH|$here|g; s|DIR|$dir|g; s|\bPORT\b|${port[$1]}|g; s|:UPSTREAM|:${port[direct]}|g; s|#MODE=$3 ||
              s|MODE|$3|g; s|REDIS|${redis_socket[$1]:-}|g" "$here/peers/$2" >"$dir/conf"
         case $2 in
@@ -141,9 +142,13 @@ recorded() {  # NAME: how many records Redis has
         *) redis "$1" XLEN meter:usage | grep -o '[0-9]*' || echo 0 ;;
     esac
 }
-wait_recorded() {  # NAME COUNT: until so many records are in Redis, and no more
-    for _ in $(seq 1200); do [ "$(recorded "$1")" -ge "$2" ] && break; sleep 0.05; done
-    [ "$(recorded "$1")" = "$2" ] || die "$1: $(recorded "$1") records of $2 requests"
+settled() {  # NAME: the count of records, once it no longer grows
+    local before=-1 now
+    for _ in $(seq 600); do
+        now=$(recorded "$1"); [ "$now" = "$before" ] && break
+        before=$now; sleep 0.5
+    done
+    echo "$now"
 }
 
 # ---- measures --------------------------------------------------------------------------------------------------------

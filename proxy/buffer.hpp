@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -11,23 +12,31 @@
 
 namespace proxy {
 
+// Blocks begin with a page, so that one of which little is used holds few pages.
+struct block_delete {
+    static constexpr std::align_val_t alignment{4096};
+    void operator()(char* block) const noexcept { ::operator delete[](block, alignment); }
+};
+using memory_block = std::unique_ptr<char[], block_delete>;
+inline memory_block make_block(std::size_t bytes) { return memory_block(new (block_delete::alignment) char[bytes]); }
+
 class buffer_pool {
 public:
     static constexpr std::size_t block_bytes = 32 * 1024;
 
-    std::unique_ptr<char[]> take() {
-        if (free_.empty()) return std::make_unique_for_overwrite<char[]>(block_bytes);
+    memory_block take() {
+        if (free_.empty()) return make_block(block_bytes);
         auto block = std::move(free_.back());
         free_.pop_back();
         return block;
     }
-    void give(std::unique_ptr<char[]> block) {
+    void give(memory_block block) {
         if (free_.size() < max_free) free_.push_back(std::move(block));
     }
 
 private:
     static constexpr std::size_t max_free = 32;  // 1 MB a worker
-    std::vector<std::unique_ptr<char[]>> free_;
+    std::vector<memory_block> free_;
 };
 
 // A window of filled bytes in a block: filled at its end, consumed from its beginning. A fresh one begins a little
@@ -45,6 +54,7 @@ public:
     std::span<char> bytes() noexcept { return {data_.get() + begin_, end_ - begin_}; }
     bool empty() const noexcept { return begin_ == end_; }
     std::size_t size() const noexcept { return end_ - begin_; }
+    bool full() const noexcept { return data_ && end_ == capacity_; }
     // Free room behind the filled bytes, taking a block when there is none.
     std::span<char> room() {
         if (!data_) acquire(buffer_pool::block_bytes);
@@ -67,7 +77,7 @@ public:
     // Room for `n` bytes in all, moving to a larger block where needed (views of the bytes end here).
     void reserve(std::size_t n) {
         if (capacity_ >= n) return compact();
-        auto larger = std::make_unique_for_overwrite<char[]>(n);
+        auto larger = make_block(n);
         const std::size_t held = size();
         if (held != 0) std::memcpy(larger.get(), data_.get() + begin_, held);
         release();
@@ -91,13 +101,13 @@ public:
 
 private:
     void acquire(std::size_t n) {
-        data_ = n == buffer_pool::block_bytes ? pool_->take() : std::make_unique_for_overwrite<char[]>(n);
+        data_ = n == buffer_pool::block_bytes ? pool_->take() : make_block(n);
         capacity_ = n;
         begin_ = end_ = front_bytes;
     }
 
     buffer_pool* pool_;
-    std::unique_ptr<char[]> data_;
+    memory_block data_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t capacity_ = 0;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "proxy/errors.hpp"
 #include "proxy/write_all.hpp"
+#include "tracking/usage/body_form.hpp"
 
 namespace proxy {
 namespace {
@@ -14,6 +16,8 @@ using namespace std::chrono_literals;
 using tracking::equals_ignoring_case;
 using tracking::outcome;
 
+// Streams of events live long, and their events are small: one with a slow reader holds no more than a page.
+constexpr std::size_t event_piece_bytes = 4 * 1024 - buffer::front_bytes;
 constexpr std::uint64_t max_drain_bytes = 16ULL << 20;  // on_client_abort = "drain"
 
 // RFC 9110, 9.2.2.
@@ -210,7 +214,7 @@ task<> exchange::finish() {
         if (answer_framing_ == body_kind::until_close && !answer_complete_) request_.client.reset();
         request_.client.close();
     }
-    request_.received.consume(std::min(first_consumed_, request_.received.size()));
+    let_go_of_request();
 }
 
 // ---- Connecting and waiting for the head ------------------------------------------------------------------------
@@ -329,6 +333,7 @@ bool exchange::begin_answer() {
         client_keeps_alive_ && request_body_.done() && !parts_.draining && answer_framing_ != body_kind::until_close;
     upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
     upstream_keeps_ = stated_keep_alive(answer_);
+    if (tracking::usage::is_event_stream(answer_.value(field_id::content_type))) answer_piece_ = event_piece_bytes;
     if (meter_) meter_->answer_head(answer_);
     out_.clear();
     write_response_head(out_, answer_,
@@ -364,15 +369,24 @@ task<bool> exchange::send_piece(std::string_view payload) {
 
 task<bool> exchange::read_more() {
     if (answer_in_.empty()) answer_in_.release();  // a stream that is silent holds no memory
+    let_go_of_request();
     for (;;) {
         const io_error waited = co_await upstream_readable();
         if (waited != io_error::none) co_return answer_ended(waited);
-        const io_result got = upstream_->try_read(answer_in_.room());
+        const std::span<char> room = answer_in_.room();
+        const io_result got = upstream_->try_read(room.first(std::min(room.size(), answer_piece_)));
         if (got.error == io_error::would_block) continue;
         if (!got) co_return answer_ended(got.error);
         answer_in_.filled(got.bytes);
         co_return true;
     }
+}
+
+// Once an answer is under way its request is not sent again: a stream holds no block for it.
+void exchange::let_go_of_request() noexcept {
+    if (first_consumed_ == 0) return;
+    request_.received.consume(std::min(std::exchange(first_consumed_, 0), request_.received.size()));
+    if (request_.received.empty()) request_.received.release();
 }
 
 // True = that is a proper end of the body.

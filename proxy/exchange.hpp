@@ -64,6 +64,7 @@ private:
     void take_back_answer() noexcept;
     task<bool> send_piece(std::string_view payload);
     task<bool> read_more();
+    void let_go_of_request() noexcept;
     bool answer_ended(io_error how) noexcept;
     task<> stop_upload();
     task<> answer_failure();
@@ -116,7 +117,8 @@ private:
     response_head& answer_;
     response_parser answer_parser_;
     body_reader answer_body_;
-    body_kind answer_framing_ = body_kind::none;  // as sent to the client
+    body_kind answer_framing_ = body_kind::none;           // as sent to the client
+    std::size_t answer_piece_ = buffer_pool::block_bytes;  // most that is read of it at once
     std::uint32_t interims_ = 0;
     bool answer_seen_ = false;     // a byte of it has arrived
     bool answer_started_ = false;  // its head is on the way to the client

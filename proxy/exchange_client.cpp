@@ -84,7 +84,7 @@ task<> exchange::stop_upload() {
 // ---- The client's departure -------------------------------------------------------------------------------------
 
 void exchange::watch_client() noexcept {
-    if (request_.received.room().empty()) return;  // it sends requests ahead: it is there
+    if (request_.received.full()) return;  // it sends requests ahead: it is there
     request_.client.watch(&exchange::on_client_event, this);
 }
 
@@ -92,6 +92,7 @@ void exchange::on_client_event(void* self) noexcept {
     auto& me = *static_cast<exchange*>(self);
     const io_result got = me.request_.client.try_read(me.request_.received.room());
     if (got) me.request_.received.filled(got.bytes);
+    if (me.request_.received.empty()) me.request_.received.release();
     if (got || got.error == io_error::would_block) return me.watch_client();
     // Its end alone may only say that there is nothing more to ask.
     if (me.rules_->settings.forward.half_close && got.error == io_error::end && !me.request_.client.was_reset())

@@ -8,21 +8,12 @@ wrk_round() {  # NAME: 64 connections for $seconds; notes requests/s, sets $requ
     note "$1.rps" "$(awk '/Requests\/sec/ {print $2}' "$work/wrk.out")"
 }
 
-# A record may still be on its way when wrk has cut its last requests, so that there are up to 64 more than it counted.
-settled() {  # NAME: the count of records, once it no longer grows
-    local before=-1 now
-    for _ in $(seq 600); do
-        now=$(recorded "$1"); [ "$now" = "$before" ] && break
-        before=$now; sleep 0.2
-    done
-    echo "$now"
-}
-
 metered_round() {  # NAME: CPU of proxy and Redis per record
     local had before redis_before records
     had=$(recorded "$1"); before=$(cpu_of "$1"); redis_before=$(cpu_us "${redis_pid[$1]}")
     wrk_round "$1"
     records=$(($(settled "$1") - had))
+    # wrk cuts its last requests, which are recorded too.
     if [ "$records" -lt "$requests" ] || [ "$records" -gt $((requests + 64)) ]; then
         die "$1: $records records of $requests requests"
     fi

@@ -20,7 +20,7 @@ constexpr std::size_t error_limit = 300;  // of usage_facts::error_message
 }  // namespace
 
 struct answer_scanner::impl final : decoded_sink, event_sink {
-    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this), aws_events(*this) {}
+    impl() : found(facts), scanner(shape_table::get().tree(), found), events(*this) {}
 
     void begin(const answer_head& head) noexcept {
         found.begin(head.status);
@@ -28,7 +28,7 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
         sniffer.begin(head.content_type);
         scanner.reset();
         events.reset();
-        aws_events.reset();
+        if (aws_events) aws_events->reset();
         data = event_data::unknown;
         blanks = 0;
         json_lines = is_json_lines(head.content_type);
@@ -61,7 +61,8 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
                 events.feed(piece);
                 break;
             case body_form::aws_events:
-                aws_events.feed(piece);
+                if (!aws_events) aws_events = std::make_unique<bedrock_events>(*this);
+                aws_events->feed(piece);
                 break;
             case body_form::text:
                 found.on_plain_text(piece);
@@ -92,7 +93,7 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
     void on_event_end(std::string_view name) noexcept override {
         found.end_event(name);
         if (form == body_form::aws_events && name == "error" && facts.error_message.empty()) {
-            assign_valid_utf8(facts.error_message, aws_events.error(), error_limit);
+            assign_valid_utf8(facts.error_message, aws_events->error(), error_limit);
         }
         scanner.reset();
         data = event_data::unknown;
@@ -131,7 +132,7 @@ struct answer_scanner::impl final : decoded_sink, event_sink {
     findings found;
     json_scanner scanner;
     event_stream events;
-    bedrock_events aws_events;
+    std::unique_ptr<bedrock_events> aws_events;  // 3 KB, made when the first body needs it
     body_sniffer sniffer;
     decoder decoding;
     head_counts counts;

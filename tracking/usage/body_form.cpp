@@ -31,6 +31,12 @@ bool is_json_lines(std::string_view content_type) noexcept {
     return std::ranges::any_of(types, [&](std::string_view known) { return same_word(type, known); });
 }
 
+bool is_event_stream(std::string_view content_type) noexcept {
+    const std::string_view type = media_type(content_type);
+    return same_word(type, "text/event-stream") || same_word(type, "application/vnd.amazon.eventstream") ||
+           is_json_lines(content_type);
+}
+
 void body_sniffer::begin(std::string_view content_type) noexcept {
     events_ = same_word(media_type(content_type), "text/event-stream");
     aws_events_ = same_word(media_type(content_type), "application/vnd.amazon.eventstream");

@@ -32,5 +32,7 @@ private:
 
 // Whether the Content-Type names a body of several JSON documents (NDJSON, JSON lines, JSON sequences).
 bool is_json_lines(std::string_view content_type) noexcept;
+// Whether it names a body that comes event by event: those, server-sent events or AWS's.
+bool is_event_stream(std::string_view content_type) noexcept;
 
 }  // namespace tracking::usage
