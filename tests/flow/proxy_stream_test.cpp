@@ -162,6 +162,30 @@ TEST_F(proxy_stream, each_event_arrives_before_the_next_is_sent) {
     EXPECT_TRUE(client.read_until("0\r\n\r\n"));
 }
 
+TEST_F(proxy_stream, a_request_that_comes_during_a_stream_is_answered_behind_it) {
+    const auto gate = make_gate();
+    upstream.next({wait_request(),
+                   send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "9\r\ndata: 0\n\n\r\n"),
+                   pause(gate), send("9\r\ndata: 1\n\n\r\n0\r\n\r\n"), serve(answer_with(ok_response("next")))});
+    start();
+    raw_client client = connect();
+    client.send("POST /api/ai/stream HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}GET /ahead HTTP/1.1\r\nHo");
+    ASSERT_EQ(client.read_head().status(), 200);
+    ASSERT_TRUE(client.read_until("data: 0\n\n"));
+    client.send("st: a\r\n\r\nPOST /behind HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    gate->set();
+    ASSERT_TRUE(client.read_until("data: 1\n\n"));
+    ASSERT_TRUE(client.read_until("0\r\n\r\n"));
+    EXPECT_EQ(client.read().status(), 200);
+    EXPECT_EQ(client.read().status(), 200);
+    const auto seen = upstream.requests();
+    ASSERT_EQ(seen.size(), 3U);
+    EXPECT_EQ(seen[1].start_line, "GET /ahead HTTP/1.1");
+    EXPECT_EQ(seen[2].start_line, "POST /behind HTTP/1.1");
+    EXPECT_EQ(seen[2].body, "body");
+}
+
 TEST_F(proxy_stream, a_response_head_is_not_held_back_until_the_body) {
     auto gate = make_gate();
     upstream.next({wait_head(), send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"), pause(gate), send("body")});
