@@ -1,8 +1,8 @@
 // The traffic of bench/soak: clients of every kind at once, against a proxy before stream_upstream.
 //   mixed_load PORT SECONDS [SEED]
 // Each of 24 threads is one client after another: POSTs on a kept connection, whole streams, streams that are left in
-// the middle, uploads in chunks, uploads that are broken off, a connection for each request, requests cut in their head.
-// Prints "requests aborted failed": what was answered whole, what the clients broke off, and what went wrong.
+// the middle, uploads in chunks, uploads that are broken off, a connection for each request, requests cut in their
+// head. Prints "requests aborted failed": what was answered whole, what the clients broke off, and what went wrong.
 #include <array>
 #include <atomic>
 #include <random>
@@ -28,13 +28,27 @@ public:
             const timeval patience{20, 0};
             ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
             switch (upto(6)) {
-                case 0: keep_posting(20 + upto(60)); break;
-                case 1: stream(upto(3) == 0); break;
-                case 2: upload(1 + upto(60), false); break;
-                case 3: upload(1 + upto(60), true); break;
-                case 4: keep_posting(1); break;
-                case 5: cut_head(); break;
-                default: keep_streaming(2); break;
+                case 0:
+                    keep_posting(20 + upto(60));
+                    break;
+                case 1:
+                    stream(upto(3) == 0);
+                    break;
+                case 2:
+                    upload(1 + upto(60), false);
+                    break;
+                case 3:
+                    upload(1 + upto(60), true);
+                    break;
+                case 4:
+                    keep_posting(1);
+                    break;
+                case 5:
+                    cut_head();
+                    break;
+                default:
+                    keep_streaming(2);
+                    break;
             }
             ::close(fd_);
         }

@@ -3,42 +3,18 @@
 //   open_loop PORT RATE SECONDS [CONNECTIONS]   prints "requests p50_us p90_us p99_us max_us errors"
 //   open_loop PORT hold COUNT                   opens COUNT keep-alive connections, one request on each, says "held",
 //                                               and keeps them until its input ends
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "net.hpp"
 
 namespace {
 
 using clock_type = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
-
-int connect_to(int port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_port = htons(static_cast<std::uint16_t>(port));
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int one = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (::connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) {
-        std::perror("connect");
-        std::exit(1);
-    }
-    return fd;
-}
 
 std::string make_request(const std::string& line, std::size_t body_size) {
     std::string body = R"({"contents":[{"parts":[{"text":")";
@@ -81,7 +57,7 @@ public:
           total_(static_cast<std::size_t>(rate * seconds)),
           poller_(::epoll_create1(0)) {
         for (std::size_t i = 0; i < connections_.size(); ++i) {
-            connections_[i].fd = connect_to(port);
+            connections_[i].fd = bench::connect_to(port);
             epoll_event wanted{EPOLLIN, {.u64 = i}};
             ::epoll_ctl(poller_, EPOLL_CTL_ADD, connections_[i].fd, &wanted);
             free_.push_back(i);
@@ -160,7 +136,7 @@ int hold(int port, int count) {
     std::array<char, 16384> piece;
     std::vector<int> held;
     for (int i = 0; i < count; ++i) {
-        held.push_back(connect_to(port));
+        held.push_back(bench::connect_to(port));
         if (::send(held.back(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return 1;
         std::string received;
         while (!whole_answer(received)) {
@@ -183,20 +159,13 @@ int main(int argc, char** argv) {
         std::fputs("usage: open_loop PORT RATE SECONDS [CONNECTIONS] | open_loop PORT hold COUNT\n", stderr);
         return 2;
     }
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
+    bench::allow_many_files();
     const int port = std::atoi(argv[1]);
     if (std::string_view(argv[2]) == "hold") return hold(port, std::atoi(argv[3]));
     auto [latencies, errors] =
         generator(port, std::atof(argv[2]), std::atof(argv[3]), argc > 4 ? std::atoi(argv[4]) : 64).run();
     std::sort(latencies.begin(), latencies.end());
-    const auto at = [&](double q) {
-        if (latencies.empty()) return 0.0;
-        const auto last = static_cast<double>(latencies.size() - 1);
-        return static_cast<double>(latencies[static_cast<std::size_t>(q * last)]) / 1000.0;
-    };
+    const auto at = [&](double q) { return bench::quantile_us(latencies, q); };
     std::printf("%zu %.1f %.1f %.1f %.1f %zu\n", latencies.size(), at(0.5), at(0.9), at(0.99), at(1.0), errors);
     return 0;
 }

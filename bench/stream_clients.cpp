@@ -61,8 +61,10 @@ public:
             std::int64_t next = end_;
             for (reader& one : readers_) {
                 if (one.begins == 0) continue;
-                if (one.begins <= now) ask(one);
-                else next = std::min(next, one.begins);
+                if (one.begins <= now)
+                    ask(one);
+                else
+                    next = std::min(next, one.begins);
             }
             const timespec timeout = bench::span_of(std::max<std::int64_t>(0, next - bench::now_ns()));
             const int ready = ::epoll_pwait2(poller_, events.data(), events.size(), &timeout, nullptr);
@@ -164,6 +166,7 @@ int main(int argc, char** argv) {
     }
     if (argc == 6 && std::string_view(argv[1]) == "hold")
         return hold(number(2, 0), number(3, 0), number(4, 0), static_cast<std::size_t>(number(5, 0)));
-    std::fputs("usage: stream_clients events PORT STREAMS SECONDS [RATE EVENTS] | hold PORT STREAMS RATE BYTES\n", stderr);
+    std::fputs("usage: stream_clients events PORT STREAMS SECONDS [RATE EVENTS] | hold PORT STREAMS RATE BYTES\n",
+               stderr);
     return 2;
 }

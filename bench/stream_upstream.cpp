@@ -43,11 +43,10 @@ std::string event() {
 }
 
 std::string last_events() {
-    return chunk(
-               R"(data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1747148050,)"
-               R"("model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":31,"completion_tokens":40,)"
-               R"("total_tokens":71}})"
-               "\n\ndata: [DONE]\n\n") +
+    return chunk(R"(data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1747148050,)"
+                 R"("model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":31,"completion_tokens":40,)"
+                 R"("total_tokens":71}})"
+                 "\n\ndata: [DONE]\n\n") +
            "0\r\n\r\n";
 }
 
@@ -60,17 +59,17 @@ struct connection {
     explicit connection(int descriptor) : fd(descriptor) {}
 
     int fd;
-    std::string head;                 // of a request that has not arrived whole
-    std::uint64_t body_left = 0;      // of a Content-Length
-    bool chunked_body = false;        // being read; ends with "0\r\n\r\n", since the bodies here are plain text
-    std::string tail;                 // the last bytes of such a body
-    std::string target;               // of the request that is being answered
-    std::uint64_t events_left = 0;    // of its answer
-    std::uint64_t bytes_left = 0;     // the same
-    std::int64_t interval_ns = 0;     // 0 = no pace
+    std::string head;               // of a request that has not arrived whole
+    std::uint64_t body_left = 0;    // of a Content-Length
+    bool chunked_body = false;      // being read; ends with "0\r\n\r\n", since the bodies here are plain text
+    std::string tail;               // the last bytes of such a body
+    std::string target;             // of the request that is being answered
+    std::uint64_t events_left = 0;  // of its answer
+    std::uint64_t bytes_left = 0;   // the same
+    std::int64_t interval_ns = 0;   // 0 = no pace
     std::string unsent;
     bool streaming = false;
-    bool blocked = false;             // EPOLLOUT is awaited
+    bool blocked = false;  // EPOLLOUT is awaited
 };
 
 class upstream {
@@ -176,8 +175,8 @@ private:
             const auto rate = parameter(one.target, "rate=");
             one.interval_ns = rate == 0 ? 0 : 1'000'000'000 / static_cast<std::int64_t>(rate);
             one.streaming = true;
-            send(one, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" +
-                          event());
+            send(one,
+                 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + event());
             one.events_left -= one.events_left > 0;
             if (one.interval_ns > 0) due_.emplace(bench::now_ns() + one.interval_ns, to);
             if (one.interval_ns == 0) flush(one);

@@ -2,19 +2,14 @@
 // thread, one recv and one send a request: it costs about half of an nginx with `return 200 '...'`, and so leaves the
 // machine to the proxies. Speaks just enough HTTP for wrk, open_loop and well-behaved proxies: Content-Length or no
 // body, keep-alive. Prints its port.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <strings.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+
+#include "net.hpp"
 
 namespace {
 
@@ -48,19 +43,7 @@ std::size_t whole_request(std::string_view data) {
 
 int main() {
     const std::string answer = make_answer();
-    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    if (::bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || ::listen(listener, 4096) != 0 ||
-        ::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) != 0) {
-        std::perror("upstream");
-        return 1;
-    }
-    std::printf("%d\n", ntohs(at.sin_port));
-    std::fflush(stdout);
-
+    const int listener = bench::listen_and_tell();
     const int poller = ::epoll_create1(0);
     const auto add = [poller](int fd) {
         epoll_event wanted{EPOLLIN, {.fd = fd}};
@@ -76,8 +59,7 @@ int main() {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
             if (fd == listener) {
                 for (int next = 0; (next = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
-                    const int one = 1;
-                    ::setsockopt(next, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+                    bench::send_at_once(next);
                     add(next);
                 }
                 continue;
