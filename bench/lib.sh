@@ -7,10 +7,12 @@ root=$(dirname "$here")
 PATH=$PATH:/usr/sbin
 declare -A port pids redis_pid redis_socket
 running=()
+rows=()   # of the table
+extra=()  # lines of other tables
 
 work=$(mktemp -d /tmp/aimeter-bench-XXXXXX)
 chmod 755 "$work"  # nginx's workers are not root
-finish() { stop_all; rm -rf "$work"; }
+finish() { stop_all; print_rows; rm -rf "$work"; }  # what was measured is told, whatever failed then
 trap finish EXIT
 trap 'exit 130' INT TERM
 ulimit -n 16384 2>/dev/null || ulimit -n "$(ulimit -Hn)"
@@ -142,10 +144,11 @@ recorded() {  # NAME: how many records Redis has
         *) redis "$1" XLEN meter:usage | grep -o '[0-9]*' || echo 0 ;;
     esac
 }
-settled() {  # NAME: the count of records, once it no longer grows
+settled() {  # NAME LEAST: the count of records once there are LEAST and it no longer grows (a busy disk halts Redis)
     local before=-1 now
-    for _ in $(seq 600); do
-        now=$(recorded "$1"); [ "$now" = "$before" ] && break
+    for _ in $(seq 240); do
+        now=$(recorded "$1")
+        [ "$now" = "$before" ] && [ "$now" -ge "$2" ] && break
         before=$now; sleep 0.5
     done
     echo "$now"
@@ -176,8 +179,6 @@ minus() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.0f", a - b}'; }
 spread() { sort -g "$work/m.$1" | awk 'NR == 1 {a = $1} {b = $1} END {printf "%s-%s", a, b}'; }  # MEASURE: least and most
 
 # Rows are printed together at the end: the README's columns, the ratios within one round each.
-rows=()
-extra=()  # lines of other tables
 row() {  # TEXT MEASURE: what m.NAME.MEASURE says, with the ratios that were noted
     local name cells=()
     for name in nginx haproxy aimeter; do cells+=("$(of "$name.$2")"); done

@@ -12,7 +12,7 @@ metered_round() {  # NAME: CPU of proxy and Redis per record
     local had before redis_before records
     had=$(recorded "$1"); before=$(cpu_of "$1"); redis_before=$(cpu_us "${redis_pid[$1]}")
     wrk_round "$1"
-    records=$(($(settled "$1") - had))
+    records=$(($(settled "$1" $((had + requests))) - had))
     # wrk cuts its last requests, which are recorded too.
     if [ "$records" -lt "$requests" ] || [ "$records" -gt $((requests + 64)) ]; then
         die "$1: $records records of $requests requests"

@@ -27,7 +27,7 @@ section_open() {
         kill -CONT "${redis_pid[aimeter]}"
         note hung_p99.to_nginx "$(ratio "$(last aimeter.hung_p99)" "$(last nginx.open_p99)")"
         note hung_p99.to_haproxy "$(ratio "$(last aimeter.hung_p99)" "$(last haproxy.open_p99)")"
-        settled aimeter >/dev/null
+        settled aimeter 0 >/dev/null
     done
     stop_all
     row "added p50 at 2,000/s, µs" open_p50
