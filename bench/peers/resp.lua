@@ -19,7 +19,7 @@ end
 
 local function connection(path)
     local socket = tcp()
-    socket:settimeouts(10000, 10000, 10000)
+    socket:settimeouts(60000, 60000, 60000)
     -- At most 64 connections of a worker; whoever comes then waits for one, since Redis' socket does not take a burst.
     local ok, err = socket:connect("unix:" .. path, { pool_size = 64, backlog = 100000 })
     if not ok then return nil, err end

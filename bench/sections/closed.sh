@@ -13,9 +13,11 @@ metered_round() {  # NAME: CPU of proxy and Redis per record
     had=$(recorded "$1"); before=$(cpu_of "$1"); redis_before=$(cpu_us "${redis_pid[$1]}")
     wrk_round "$1"
     records=$(($(settled "$1" $((had + requests))) - had))
-    # wrk cuts its last requests, which are recorded too.
+    # wrk cuts its last requests, which are recorded too. Only aimeter has promised to lose none.
     if [ "$records" -lt "$requests" ] || [ "$records" -gt $((requests + 64)) ]; then
-        die "$1: $records records of $requests requests"
+        say "$1: $records records of $requests requests"
+        tail -1 "$work/$1/nginx.err" >&2 2>/dev/null || true
+        [ "$1" != aimeter ] || exit 1
     fi
     note "$1.cpu" "$(ratio $(($(cpu_of "$1") - before)) "$records")"
     note "$1.redis" "$(ratio $(($(cpu_us "${redis_pid[$1]}") - redis_before)) "$records")"
