@@ -3,15 +3,14 @@
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <cstdio>
 #include <thread>
 
+#include "proxy/log_thrown.hpp"
 #include "proxy/service_manager.hpp"
 #include "tracking/kept_file.hpp"
 
@@ -19,9 +18,6 @@ namespace proxy {
 namespace {
 
 namespace net = boost::asio;
-using namespace std::chrono_literals;
-constexpr auto as_result = net::as_tuple(net::use_awaitable);
-
 
 // 32 random bytes in `path`, made once: API keys stay the same users over restarts. The result is an error, or empty.
 std::string kept_secret(const std::string& path, std::string& into) {
@@ -34,15 +30,6 @@ std::string kept_secret(const std::string& path, std::string& into) {
     if (RAND_bytes(reinterpret_cast<unsigned char*>(into.data()), static_cast<int>(into.size())) != 1)
         return "no random bytes to be had";
     return tracking::write_kept_file(path, into);
-}
-
-void log_if_thrown(std::exception_ptr thrown) {
-    if (!thrown) return;
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& problem) {
-        spdlog::error("control: {}", problem.what());
-    }
 }
 
 std::uint32_t worker_count(const conf::settings& settings) {
@@ -179,8 +166,8 @@ std::string control::open_workers() {
 
 int control::run(predecessor before) {
     log_.use();
-    net::co_spawn(context_, run_store(), log_if_thrown);
-    net::co_spawn(context_, record_log_->run(), log_if_thrown);
+    net::co_spawn(context_, run_store(), log_if_thrown{});
+    net::co_spawn(context_, record_log_->run(), log_if_thrown{});
     await_signal();
     for (const auto& one : workers_) one->start();
     for (const conf::endpoint& where : listening_.addresses(listener_role::admin))
@@ -198,7 +185,7 @@ net::awaitable<void> control::run_store() {
     if (embedded_) {
         auto started = co_await embedded_->start();
         if (const auto* problem = std::get_if<std::string>(&started)) spdlog::error("embedded Redis: {}", *problem);
-        net::co_spawn(context_, embedded_->supervise(), log_if_thrown);
+        net::co_spawn(context_, embedded_->supervise(), log_if_thrown{});
     }
     co_await shipper_->run();
 }
@@ -208,7 +195,7 @@ void control::answer_admin(admin::request what, std::function<void(admin::respon
     net::post(context_, [this, what = std::move(what), done = std::move(done)]() mutable {
         net::co_spawn(context_, api_->handle(std::move(what)),
                       [done = std::move(done)](std::exception_ptr thrown, admin::response answer) {
-                          log_if_thrown(thrown);
+                          log_if_thrown{}(thrown);
                           if (thrown) answer = {.status = 500, .headers = {}, .body = {}};
                           done(std::move(answer));
                       });

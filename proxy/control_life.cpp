@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "proxy/control.hpp"
+#include "proxy/log_thrown.hpp"
 #include "proxy/service_manager.hpp"
 
 namespace proxy {
@@ -21,15 +22,6 @@ constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr auto final_flush = 5s;  // how long the last records may take to Redis; the journal keeps what is left
 constexpr std::chrono::milliseconds last_words =
     1s;  // behind drain_timeout: connections that are only idle are ended in order
-
-void log_if_thrown(std::exception_ptr thrown) {
-    if (!thrown) return;
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& problem) {
-        spdlog::error("control: {}", problem.what());
-    }
-}
 
 }  // namespace
 
@@ -140,7 +132,7 @@ void control::start_leaving() {
         tell_service_manager("STOPPING=1");
     }
     net::co_spawn(context_, shut_down(), [this](std::exception_ptr thrown) {
-        log_if_thrown(thrown);
+        log_if_thrown{}(thrown);
         context_.stop();
     });
 }

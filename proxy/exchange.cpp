@@ -180,10 +180,11 @@ task<exchange::step> exchange::await_head() {
 // Passes the answer on as it arrives, until one side ends it.
 task<> exchange::relay_answer() {
     if (!begin_answer()) co_return;
+    steady_time at{};
     for (bool first = true;; first = false) {
         const auto arrived = answer_body_.take(answer_in_.bytes());
         if (first && answer_body_.failed()) co_return take_back_answer();
-        const steady_time at = meter_ ? now() : steady_time{};
+        if (meter_) at = now();
         const bool sent = co_await send_piece(arrived.payload);
         if (meter_) meter_->answer_body(arrived.payload, at);
         answer_in_.consume(arrived.consumed);
@@ -196,11 +197,11 @@ task<> exchange::relay_answer() {
         if (!co_await read_more()) co_return;
     }
     answer_complete_ = true;
-    if (meter_) meter_->upstream_ended(now());
+    if (meter_) meter_->upstream_ended(at);
 }
 
 task<> exchange::finish() {
-    co_await stop_upload();
+    if (uploading_) co_await stop_upload();
     request_.client.unwatch();
     if (!answer_started_ && !client_gone_) co_await answer_failure();
     settle_upstream();

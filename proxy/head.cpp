@@ -91,9 +91,7 @@ field_id identify_plain(std::string_view name) noexcept {
         case 2:
             return is_word(name, "te") ? field_id::te : field_id::other;
         case 4:
-            return is_word(name, "host")   ? field_id::host
-                   : is_word(name, "date") ? field_id::date
-                                           : field_id::other;
+            return is_word(name, "host") ? field_id::host : is_word(name, "date") ? field_id::date : field_id::other;
         case 6:
             return is_word(name, "expect") ? field_id::expect : field_id::other;
         case 7:

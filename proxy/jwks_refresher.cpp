@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "proxy/log_thrown.hpp"
 #include "tracking/kept_file.hpp"
 #include "tracking/request/head_view.hpp"
 #include "tracking/request/label.hpp"
@@ -38,15 +39,6 @@ std::string text_of(const json& document) { return document.dump(-1, ' ', false,
 bool is_plain_and_far(const conf::web_url& url) {
     const std::string& host = url.server.host;
     return !url.server.tls && host != "localhost" && host != "::1" && !host.starts_with("127.");
-}
-
-void log_if_thrown(std::exception_ptr thrown) {
-    if (!thrown) return;
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& problem) {
-        spdlog::error("identity: keys are no longer refreshed: {}", problem.what());
-    }
 }
 
 }  // namespace
@@ -86,7 +78,7 @@ void jwks_refresher::follow(const std::string& url, const std::string& ca_file) 
         problem_.reset();
         if (!url_.empty()) read_kept();
     }
-    if (!url_.empty()) net::co_spawn(executor_, run(round), log_if_thrown);
+    if (!url_.empty()) net::co_spawn(executor_, run(round), log_if_thrown{"identity: keys are no longer refreshed"});
 }
 
 net::awaitable<void> jwks_refresher::run(std::uint64_t round) {

@@ -23,6 +23,7 @@ namespace proxy {
 // A connection that waits for its next request.
 struct idle_connection {
     std::shared_ptr<stream> connection;
+    steady_time since;  // the begin of the turn in which it became idle
     steady_time until;  // then it is closed
 };
 

@@ -71,6 +71,18 @@ bool upstream_pool::choose(peer_turn& turn) {
 std::shared_ptr<stream> upstream_pool::take_idle(const peer_turn& turn) noexcept {
     auto& idle = turn.at().idle;
     if (turn.is_test()) return nullptr;
+    // The end of one that was idle before this turn has been noted when the turn began. Only where all of them were
+    // used in this turn already must the kernel be asked.
+    const auto known = std::find_if(idle.rbegin(), idle.rend(), [this](const idle_connection& one) {
+        return one.since != reactor_.turn_began() && one.connection->quiet();
+    });
+    if (known != idle.rend()) {
+        std::shared_ptr<stream> kept = std::move(known->connection);
+        idle.erase(std::next(known).base());
+        --idle_;
+        kept->unwatch();
+        return kept;
+    }
     while (!idle.empty()) {
         std::shared_ptr<stream> kept = std::move(idle.back().connection);
         idle.pop_back();
@@ -145,7 +157,7 @@ void upstream_pool::give_back(const peer_turn& turn, std::shared_ptr<stream> use
     if (!quiet || at.gone || idle_ >= limits_.upstream_idle || !is_trusted(*used)) return used->close();
     const auto keep = std::min(limits_.upstream_idle_timeout, stated ? shortened(*stated) : milliseconds::max());
     stream& kept = *used;
-    at.idle.push_back({std::move(used), std::chrono::steady_clock::now() + keep});
+    at.idle.push_back({std::move(used), reactor_.turn_began(), reactor_.turn_began() + keep});
     ++idle_;
     // An idle connection has nothing to say: whatever makes it readable (its end, mostly) is its end. Only TLS 1.3 may
     // still send session tickets.

@@ -47,8 +47,8 @@ public:
     // The turn's first peer, or the next one after a failure. False = it has tried all, or tried long enough: all tries
     // together take at most twice limits.upstream_connect_timeout.
     bool choose(peer_turn& turn);
-    // A kept connection of the turn's peer that is still open and silent (asked of the kernel at this moment, since a
-    // request that is not idempotent cannot be sent again); null when there is none.
+    // A kept connection of the turn's peer that is still open and silent as of the reactor's turn (a request that is
+    // not idempotent cannot be sent again); null when there is none.
     std::shared_ptr<stream> take_idle(const peer_turn& turn) noexcept;
     // A new connection to the turn's peer, its TLS handshake done.
     task<std::variant<std::shared_ptr<stream>, connect_failure>> connect(peer_turn& turn);

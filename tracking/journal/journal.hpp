@@ -46,8 +46,8 @@ class reader {
 public:
     virtual ~reader() = default;
     virtual const journal_id& id() const = 0;
-    // Calls `take` with up to `most` records behind the cursor, one after the other, and moves on; returns how many. The
-    // torn tail of a journal of a dead process reads as its end, followed by its begun but never ended requests
+    // Calls `take` with up to `most` records behind the cursor, one after the other, and moves on; returns how many.
+    // The torn tail of a journal of a dead process reads as its end, followed by its begun but never ended requests
     // (outcome=interrupted), in the same order and with the same sequences however often it is read.
     using visitor = std::function<void(const entry&)>;  // the entry is there during the call only
     virtual std::size_t each(std::size_t most, const visitor& take) = 0;

@@ -25,9 +25,9 @@ namespace {
 
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 
-constexpr milliseconds tick_pause{20};        // nobody wakes the shipper: it looks by itself, and each look is a wake-up
-constexpr milliseconds linger{60};            // a few records wait for more, so that a batch is worth its price
-constexpr std::size_t ship_at_once = 1'000;   // records that wait for nothing
+constexpr milliseconds tick_pause{20};       // nobody wakes the shipper: it looks by itself, and each look is a wake-up
+constexpr milliseconds linger{60};           // a few records wait for more, so that a batch is worth its price
+constexpr std::size_t ship_at_once = 1'000;  // records that wait for nothing
 constexpr std::size_t batch_records = 2'000;  // most of one batch
 constexpr std::size_t batch_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t turn_records = 250;  // that one journal brings before it is the next one's turn
