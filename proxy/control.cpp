@@ -13,6 +13,7 @@
 #include "proxy/log_thrown.hpp"
 #include "proxy/service_manager.hpp"
 #include "tracking/kept_file.hpp"
+#include "tracking/time_slice.hpp"
 
 namespace proxy {
 namespace {
@@ -170,6 +171,7 @@ int control::run(predecessor before) {
     net::co_spawn(context_, record_log_->run(), log_if_thrown{});
     await_signal();
     for (const auto& one : workers_) one->start();
+    tracking::run_in_long_slices();
     for (const conf::endpoint& where : listening_.addresses(listener_role::admin))
         spdlog::info("admin endpoints: listening on {}", address_text(where));
     for (const conf::endpoint& where : listening_.addresses(listener_role::proxy))

@@ -10,6 +10,7 @@
 
 #include "proxy/errors.hpp"
 #include "proxy/write_all.hpp"
+#include "tracking/time_slice.hpp"
 
 namespace proxy {
 namespace {
@@ -84,6 +85,7 @@ void worker::run() {
     sigset_t all;                                      // signals are control's
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    tracking::run_in_usual_slices();  // whatever control's are
     reactor_.run(tick_interval, [this](steady_time now) { tick(now); });
     ended_.store(true, std::memory_order_release);
 }

@@ -117,7 +117,7 @@ TEST_F(proxy_activation, sockets_of_every_kind_are_taken_and_handed_on) {
         write_all(client, get, clock::now() + patience);
         std::array<char, 64> head{};
         read_some(client, head.data(), head.size(), clock::now() + patience);
-        EXPECT_THAT(std::string(head.data()), HasSubstr("HTTP/1.1 200"));
+        EXPECT_THAT(std::string(head.data(), head.size()), HasSubstr("HTTP/1.1 200"));
         if (round == 0) {
             child->signal(SIGUSR2);
             ASSERT_TRUE(child->wait_err(" serves from now on")) << child->err();

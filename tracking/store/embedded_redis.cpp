@@ -21,6 +21,7 @@
 
 #include "tracking/folder_lock.hpp"
 #include "tracking/store/redis_client.hpp"
+#include "tracking/time_slice.hpp"
 
 namespace tracking::store {
 namespace {
@@ -207,6 +208,7 @@ std::string server::spawn() {
         const int null = ::open("/dev/null", O_RDWR);
         for (int standard = 0; standard < 3; ++standard) ::dup2(null, standard);
         ::close_range(3, ~0U, 0);  // a listening socket that it kept would outlive us
+        tracking::run_in_long_slices();
         ::execv(program_.c_str(), arguments.data());
         ::_exit(127);
     }
