@@ -334,7 +334,9 @@ bool exchange::begin_answer() {
         client_keeps_alive_ && request_body_.done() && !parts_.draining && answer_framing_ != body_kind::until_close;
     upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
     upstream_keeps_ = stated_keep_alive(answer_);
-    if (tracking::usage::is_event_stream(answer_.value(field_id::content_type))) answer_piece_ = event_piece_bytes;
+    if (verdict.body.kind != body_kind::length &&
+        tracking::usage::is_event_stream(answer_.value(field_id::content_type)))
+        answer_piece_ = event_piece_bytes;
     if (meter_) meter_->answer_head(answer_);
     out_.clear();
     write_response_head(out_, answer_,

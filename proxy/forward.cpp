@@ -91,10 +91,18 @@ class framing_fields {
 public:
     framing_fields(std::string& out, kept_lines& kept, const body_framing& body) noexcept
         : out_(out), kept_(kept), body_(body) {}
+    // At a Content-Length. One that reads as we would write it stays where it is.
+    void write_length(const tracking::header_field& field) {
+        const bool as_we_write = body_.kind == body_kind::length && parse_length(field.value) == body_.length &&
+                                 (field.value.front() != '0' || field.value.size() == 1);
+        if (written_ || !as_we_write) return write_once(field.name, "Transfer-Encoding");
+        written_ = true;
+        kept_.keep(field);
+    }
     void write_once(std::string_view length_name, std::string_view coding_name) {
-        kept_.flush();
         if (written_) return;
         written_ = true;
+        kept_.flush();
         if (body_.kind == body_kind::length) write_number(out_, length_name, body_.length);
         if (body_.kind == body_kind::chunked) write_field(out_, coding_name, "chunked");
     }
@@ -191,11 +199,14 @@ void write_request_head(std::string& out, const request_head& head, const body_f
         const auto& field = head.fields[i];
         switch (head.ids[i]) {
             case field_id::host:
-                kept.flush();
-                write_field(out, field.name, host_to_send(head, origin));
-                continue;
+                if (const std::string_view host = host_to_send(head, origin); host.data() != field.value.data()) {
+                    kept.flush();
+                    write_field(out, field.name, host);
+                    continue;
+                }
+                break;
             case field_id::content_length:
-                framing.write_once(field.name, "Transfer-Encoding");
+                framing.write_length(field);
                 continue;
             case field_id::transfer_encoding:
                 framing.write_once("Content-Length", field.name);
@@ -229,6 +240,7 @@ void write_request_head(std::string& out, const request_head& head, const body_f
         kept.keep(field);
     }
     framing.write_once("Content-Length", "Transfer-Encoding");
+    kept.flush();
     write_forwarded(out, head, origin);
     if (request_id.empty()) write_field(out, "X-Request-Id", origin.request_id);
     if (const std::string_view protocol = wanted_upgrade(head); !protocol.empty()) {
@@ -266,7 +278,7 @@ void write_response_head(std::string& out, const response_head& head, const resp
             if (states_length) {
                 kept.keep(field);
             } else {
-                framing.write_once(field.name, "Transfer-Encoding");
+                framing.write_length(field);
             }
             continue;
         }
@@ -279,6 +291,7 @@ void write_response_head(std::string& out, const response_head& head, const resp
         kept.keep(field);
     }
     framing.write_once("Content-Length", "Transfer-Encoding");
+    kept.flush();
     if (!form.date.empty()) write_field(out, "Date", form.date);
     if ((head.status == 101 || head.status == 426) && head.has(field_id::upgrade)) {
         write_field(out, "Connection", "Upgrade");

@@ -315,4 +315,20 @@ TEST(FramedPiece, TheEndOfAChunkedBodyCarriesItsTrailers) {
     EXPECT_EQ(joined(proxy::framed_piece("HEAD", "ab", body_kind::length, done).pieces()), "HEADab");
 }
 
+TEST(FramedPiece, AHeadThatFitsInFrontOfItsBodyGoesWithItInOnePiece) {
+    const std::string head = "HTTP/1.1 200 OK\r\n\r\n";
+    proxy::body_reader open;
+    open.begin({body_kind::length, 4}, 100, proxy::body_of::answer);
+    for (const std::size_t spare : {std::size_t{0}, head.size() - 1, head.size(), head.size() + 9}) {
+        std::string block(spare, '.');
+        block += "body and more";
+        proxy::framed_piece out(head, std::string_view(block).substr(spare, 4), body_kind::length, open, spare);
+        EXPECT_EQ(out.pieces().size(), spare < head.size() ? 2U : 1U) << spare;
+        EXPECT_EQ(joined(out.pieces()), head + "body") << spare;
+        EXPECT_EQ(block.substr(spare), "body and more");
+        EXPECT_EQ(block.substr(0, spare - std::min(spare, head.size())),
+                  std::string(spare - std::min(spare, head.size()), '.'));
+    }
+}
+
 }  // namespace
