@@ -303,11 +303,21 @@ task<io_error> exchange::upstream_readable() {
             timeout = std::min(timeout, std::chrono::duration_cast<std::chrono::milliseconds>(drain_until_ - now()));
             if (timeout <= 0ms || drained_bytes_ > max_drain_bytes) co_return io_error::closed;
         }
-        const io_error waited = co_await upstream_->readable(timeout);
+        io_error waited = co_await upstream_->readable(timeout);
         if (waited == io_error::timed_out && uploading_) continue;
+        if (waited == io_error::timed_out && draining)
+            co_return io_error::closed;  // our patience, not the peer's fault
+        if (const auto left = patience_left(); waited == io_error::timed_out && left > 0ms)
+            waited = co_await upstream_->readable(left);
         const bool told_to_drain = waited == io_error::closed && upstream_->is_open() && drain_until_ != steady_time{};
         if (!told_to_drain) co_return waited;
     }
+}
+
+// Of a wait that began before the request was sent whole: it has limits.upstream_read_timeout from that moment on.
+std::chrono::milliseconds exchange::patience_left() const noexcept {
+    if (uploaded_ == steady_time{}) return 0ms;
+    return std::chrono::ceil<std::chrono::milliseconds>(uploaded_ + limits().upstream_read_timeout - now());
 }
 
 task<bool> exchange::relay_interim() {

@@ -59,6 +59,7 @@ private:
     step head_ended(io_error how) noexcept;
     void note_unanswered(io_error how);
     task<io_error> upstream_readable();
+    std::chrono::milliseconds patience_left() const noexcept;
     task<bool> relay_interim();
     bool begin_answer();
     void take_back_answer() noexcept;
@@ -133,6 +134,7 @@ private:
     steady_time drain_until_{};  // the client left, and the answer is read on to learn the true usage
     std::uint64_t drained_bytes_ = 0;
     bool uploading_ = false;
+    steady_time uploaded_{};  // when the last of a body that came in pieces was sent
     bool stop_uploading_ = false;
     steady_time tunnel_moved_{};  // when a byte last passed through the tunnel, either way
     event upload_ended_;

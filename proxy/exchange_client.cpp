@@ -38,7 +38,8 @@ task<> exchange::upload() {
         rest.filled(got.bytes);
         if (!co_await upload_piece(rest)) co_return;
     }
-    if (meter_) meter_->request_sent(now());
+    uploaded_ = now();
+    if (meter_) meter_->request_sent(uploaded_);
     watch_client();
 }
 

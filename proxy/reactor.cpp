@@ -68,7 +68,7 @@ void reactor::wait(steady_time until) noexcept {
     const int timeout = again_.empty() ? static_cast<int>(std::max<std::int64_t>(left, 0)) : 0;
     const int count = ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout);
     turn_size_ = static_cast<std::size_t>(std::max(count, 0));
-    turn_began_ = std::chrono::steady_clock::now();
+    if (count >= 0) turn_began_ = std::chrono::steady_clock::now();  // else nothing was asked
 }
 
 // True = something was posted.

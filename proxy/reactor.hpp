@@ -52,6 +52,8 @@ public:
 
     // When the turn under way began: near enough for deadlines, and no call to the clock.
     steady_time turn_began() const noexcept { return turn_began_; }
+    // Whether the turn under way has few events, so that what epoll said at its begin is hardly old.
+    bool turn_is_short() const noexcept { return turn_size_ <= few_events; }
 
     // Serves until stop() (and may be called again then), calling `tick` about every `interval`.
     void run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick);
@@ -60,6 +62,8 @@ private:
     void wait(steady_time until) noexcept;
     bool dispatch() noexcept;
     void run_posted();
+
+    static constexpr std::size_t few_events = 32;
 
     int epoll_;
     int wake_;

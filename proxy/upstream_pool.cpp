@@ -71,10 +71,10 @@ bool upstream_pool::choose(peer_turn& turn) {
 std::shared_ptr<stream> upstream_pool::take_idle(const peer_turn& turn) noexcept {
     auto& idle = turn.at().idle;
     if (turn.is_test()) return nullptr;
-    // The end of one that was idle before this turn has been noted when the turn began. Only where all of them were
-    // used in this turn already must the kernel be asked.
+    // The end of one that was idle before this turn has been noted when the turn began. Only in a long turn, or where
+    // all of them were used in this one already, must the kernel be asked.
     const auto known = std::find_if(idle.rbegin(), idle.rend(), [this](const idle_connection& one) {
-        return one.since != reactor_.turn_began() && one.connection->quiet();
+        return reactor_.turn_is_short() && one.since != reactor_.turn_began() && one.connection->quiet();
     });
     if (known != idle.rend()) {
         std::shared_ptr<stream> kept = std::move(known->connection);

@@ -28,13 +28,14 @@ net::generic::stream_protocol::endpoint endpoint_of(const upstream_address& to) 
 }
 
 net::awaitable<boost::system::error_code> try_connect(net::any_io_executor executor, const upstream_address& to) {
-    net::generic::stream_protocol::socket socket(executor);
+    // Shared with the timer's handler, which may be on its way when both end in the same turn.
+    const auto socket = std::make_shared<net::generic::stream_protocol::socket>(executor);
     net::steady_timer deadline(executor, reach_deadline);
-    deadline.async_wait([&socket](boost::system::error_code stopped) {
+    deadline.async_wait([socket](boost::system::error_code stopped) {
         boost::system::error_code ignored;
-        if (!stopped) socket.close(ignored);
+        if (!stopped) socket->close(ignored);
     });
-    const auto [ec] = co_await socket.async_connect(endpoint_of(to), as_result);
+    const auto [ec] = co_await socket->async_connect(endpoint_of(to), as_result);
     deadline.cancel();
     co_return ec;
 }

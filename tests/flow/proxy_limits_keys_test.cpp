@@ -223,6 +223,19 @@ TEST_F(proxy_limits_keys, upstream_read_timeout_is_for_each_silence) {
     expect_problem(second.read(), 504);
 }
 
+TEST_F(proxy_limits_keys, upstream_read_timeout_begins_when_the_request_is_whole) {
+    auto gate = make_gate();
+    upstream.next({wait_request(), pause(gate), send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")});
+    start_with("upstream_read_timeout = \"" + limit_text + "\"");
+    raw_client client = connect();
+    client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+    pass(within);
+    client.send("cd");
+    pass(within);
+    gate->set();
+    EXPECT_EQ(client.read().body, "ok");
+}
+
 TEST_F(proxy_limits_keys, upstream_idle_timeout_and_upstream_idle) {
     start_with("upstream_idle_timeout = \"" + limit_text + "\"\nupstream_idle = 1");
     EXPECT_EQ(ask(get).status(), 200);

@@ -21,7 +21,7 @@ public:
         for (std::size_t other = 0; other < used_.size(); ++other)
             if (other != writer && used_[other] < guaranteed_) promised += guaranteed_ - used_[other];
         const bool within_own_part = used_[writer] + bytes <= guaranteed_;
-        if (total_ + bytes + (within_own_part ? 0 : promised) > size_) return false;
+        if (total_ + bytes + (within_own_part ? 0 : promised + elsewhere_) > size_) return false;
         used_[writer] += bytes;
         total_ += bytes;
         return true;
@@ -40,6 +40,12 @@ public:
         const std::lock_guard lock(mutex_);
         total_ -= bytes;
     }
+    // All journals that other processes hold for now. They take nothing from the guaranteed parts: a successor records
+    // from its first request on, although the one before it may have used the whole bound.
+    void set_elsewhere(std::uint64_t bytes) {
+        const std::lock_guard lock(mutex_);
+        elsewhere_ = bytes;
+    }
     // A writer's segment becomes one that is set aside: still there, no longer the writer's.
     void disown(std::uint32_t writer, std::uint64_t bytes) {
         const std::lock_guard lock(mutex_);
@@ -47,7 +53,7 @@ public:
     }
     std::uint64_t total() const {
         const std::lock_guard lock(mutex_);
-        return total_;
+        return total_ + elsewhere_;
     }
 
 private:
@@ -55,6 +61,7 @@ private:
     const std::uint64_t size_;
     const std::uint64_t guaranteed_;
     std::uint64_t total_ = 0;
+    std::uint64_t elsewhere_ = 0;
     std::vector<std::uint64_t> used_;
 };
 

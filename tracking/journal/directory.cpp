@@ -72,7 +72,7 @@ private:
     bool adopt(const journal_id& id, const std::string& folder);
     void add_other(recovered found);
     void sort_others();
-    void leave_to_owner(const journal_id& id, const std::string& folder);
+    void leave_to_owner(const std::string& folder);
     void note(std::string text);
     void drop(const segments& gone, own_journal* of);
     void expire(std::int64_t now_ms);
@@ -83,9 +83,9 @@ private:
     const std::string root_;
     const bool read_only_;
     data_lock lock_;
-    bool looking_ = true;                         // there may be journals to adopt
-    std::set<journal_id> looked_at_;              // own ones, and those that were adopted or set aside
-    std::map<journal_id, std::uint64_t> living_;  // bytes of journals that other processes hold
+    bool looking_ = true;             // there may be journals to adopt
+    std::set<journal_id> looked_at_;  // own ones, and those that were adopted or set aside
+    std::uint64_t elsewhere_ = 0;     // bytes of journals that other processes hold
     std::map<journal_id, folder_lock> adopted_;
     std::int64_t keep_ms_ = 0;
     std::unique_ptr<budget> room_;
@@ -154,8 +154,10 @@ bool journals_on_disk::adopt_ended() {
     if (turn.take(root_) != 0) return false;
     looking_ = false;
     bool any = false;
+    elsewhere_ = 0;
     for (const auto& [id, folder] : folders())
         if (!looked_at_.contains(id)) any |= adopt(id, folder);
+    room_->set_elsewhere(elsewhere_);
     if (any) sort_others();
     return any;
 }
@@ -163,12 +165,11 @@ bool journals_on_disk::adopt_ended() {
 bool journals_on_disk::adopt(const journal_id& id, const std::string& folder) {
     folder_lock lock;
     if (const int failed = lock.take(folder); failed != 0) {
-        if (failed != ENOENT) leave_to_owner(id, folder);
+        if (failed != ENOENT) leave_to_owner(folder);
         return false;
     }
     lock.only_keep();
     looked_at_.insert(id);
-    if (const auto counted = living_.extract(id)) room_->remove(counted.mapped());
     const std::size_t before = others_.size();
     add_other(recover(id, folder, false, false));
     if (others_.size() == before) return false;
@@ -176,19 +177,15 @@ bool journals_on_disk::adopt(const journal_id& id, const std::string& folder) {
     return true;
 }
 
-// Its files count all the same: journal.size is for all of them.
-void journals_on_disk::leave_to_owner(const journal_id& id, const std::string& folder) {
+// Its files count all the same: journal.size is for all of them, but for what each writer is guaranteed.
+void journals_on_disk::leave_to_owner(const std::string& folder) {
     looking_ = true;
-    std::uint64_t bytes = 0;
     std::error_code ec;
     for (fs::directory_iterator at(folder, ec), end; !ec && at != end; at.increment(ec)) {
         std::error_code gone;
         const auto size = at->file_size(gone);
-        if (!gone) bytes += size;
+        if (!gone) elsewhere_ += size;
     }
-    std::uint64_t& counted = living_[id];
-    room_->remove(counted);
-    room_->add(counted = bytes);
 }
 
 void journals_on_disk::add_other(recovered found) {

@@ -4,7 +4,7 @@
 -- A script that fails half-way would keep its earlier writes.
 --
 -- KEYS: every key that the batch touches; the first six are meta, journals, usage stream, analytics stream, total
--- and checkpoints. ARGV[1]: the batch in MessagePack (batch.cpp packs it).
+-- and checkpoints. ARGV[1]: the batch in MessagePack (batch_command.cpp packs it).
 -- Returns {'ok'}, or with nothing applied {'position', journal, held}, {'dataset', held}, or an error naming the key.
 
 local call, try = redis.call, redis.pcall
