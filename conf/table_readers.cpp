@@ -32,30 +32,30 @@ std::optional<value> inline_value(const std::string& text, value::kind wanted) {
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == std::string_view::npos; }
 
-// The members of a table. An override gives it as TOML does inline: { "job-match" = "job-matcher" }.
-std::vector<member> members_of(const value& from, const context& at) {
-    if (from.is == value::kind::table) return from.members;
+// A table or a list, which an override gives as TOML does inline. Empty when that is blank, or told to be wrong:
+// `type` is what else it is not, `form` what its text is not.
+value container(const value& from, value::kind wanted, const char* type, const char* form, const context& at) {
+    if (from.is == wanted) return from;
     if (from.is != value::kind::loose) {
-        at.fail_type(from, "a table");
+        at.fail_type(from, type);
         return {};
     }
     if (is_blank(from.text)) return {};
-    if (auto table = inline_value(from.text, value::kind::table)) return std::move(table->members);
-    at.fail(from.at, R"(expected an inline table: { "name" = ... })");
+    if (auto made = inline_value(from.text, wanted)) return std::move(*made);
+    at.fail(from.at, form);
     return {};
 }
 
-// The items of a list of tables. An override gives it as TOML does inline: [{ a = "1" }, { a = "2" }].
+// The members of a table; inline: { "job-match" = "job-matcher" }.
+std::vector<member> members_of(const value& from, const context& at) {
+    constexpr auto form = R"(expected an inline table: { "name" = ... })";
+    return container(from, value::kind::table, "a table", form, at).members;
+}
+
+// The items of a list of tables; inline: [{ a = "1" }, { a = "2" }].
 std::vector<value> tables_of(const value& from, const context& at) {
-    if (from.is == value::kind::list) return from.items;
-    if (from.is != value::kind::loose) {
-        at.fail_type(from, "a list of tables");
-        return {};
-    }
-    if (is_blank(from.text)) return {};
-    if (auto list = inline_value(from.text, value::kind::list)) return std::move(list->items);
-    at.fail(from.at, "expected a list of inline tables: [{ ... }, { ... }]");
-    return {};
+    constexpr auto form = "expected a list of inline tables: [{ ... }, { ... }]";
+    return container(from, value::kind::list, "a list of tables", form, at).items;
 }
 
 // A price of an override by its name in the file, and what the prices of tracking/price_table.hpp call it. Tokens are

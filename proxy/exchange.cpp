@@ -304,11 +304,11 @@ task<io_error> exchange::upstream_readable() {
             if (timeout <= 0ms || drained_bytes_ > max_drain_bytes) co_return io_error::closed;
         }
         io_error waited = co_await upstream_->readable(timeout);
-        if (waited == io_error::timed_out && uploading_) continue;
-        if (waited == io_error::timed_out && draining)
-            co_return io_error::closed;  // our patience, not the peer's fault
-        if (const auto left = patience_left(); waited == io_error::timed_out && left > 0ms)
-            waited = co_await upstream_->readable(left);
+        if (waited == io_error::timed_out) {
+            if (uploading_) continue;
+            if (draining) co_return io_error::closed;  // our patience, not the peer's fault
+            if (const auto left = patience_left(); left > 0ms) waited = co_await upstream_->readable(left);
+        }
         const bool told_to_drain = waited == io_error::closed && upstream_->is_open() && drain_until_ != steady_time{};
         if (!told_to_drain) co_return waited;
     }

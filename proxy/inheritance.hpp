@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "proxy/descriptor.hpp"
+#include "tracking/descriptor.hpp"
 
 namespace proxy {
+
+using tracking::descriptor;
 
 inline constexpr int first_handed_descriptor = 3;
 inline constexpr const char* data_lock_name = "aimeter.data-lock";

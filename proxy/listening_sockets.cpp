@@ -14,6 +14,8 @@
 #include <memory>
 #include <optional>
 
+#include "proxy/unix_address.hpp"
+
 namespace proxy {
 namespace {
 
@@ -38,21 +40,14 @@ std::string failed_to_listen(const conf::endpoint& where) {
     return "cannot listen on " + address_text(where) + ": " + std::strerror(errno);
 }
 
-// False = the path is too long.
-bool to_unix_address(const conf::endpoint& where, sockaddr_un& address) {
-    address.sun_family = AF_UNIX;
-    if (where.unix_path.size() >= sizeof address.sun_path) return false;
-    std::memcpy(address.sun_path, where.unix_path.c_str(), where.unix_path.size() + 1);
-    return true;
-}
-
 // Empty = free.
 std::string taken_by_another(const conf::endpoint& where) {
     if (!where.unix_path.empty()) {
-        sockaddr_un address{};
-        if (!to_unix_address(where, address)) return address_text(where) + ": the path is too long";
+        const auto address = unix_address(where.unix_path);
+        if (!address) return address_text(where) + ": the path is too long";
         const descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        const bool answered = ::connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+        const bool answered =
+            ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0;
         return answered ? address_text(where) + " is already in use by another process" : std::string();
     }
     std::string problem;
@@ -187,10 +182,10 @@ std::string listening_sockets::open_one(address& of, std::uint32_t backlog) {
     std::string problem;
     descriptor made;
     if (!of.where.unix_path.empty()) {
-        sockaddr_un address{};
-        to_unix_address(of.where, address);
+        const auto address = unix_address(of.where.unix_path);
+        if (!address) return address_text(of.where) + ": the path is too long";
         ::unlink(of.where.unix_path.c_str());  // plan() has seen that nobody answers there
-        made = bind_and_listen(AF_UNIX, reinterpret_cast<sockaddr*>(&address), sizeof address, backlog);
+        made = bind_and_listen(AF_UNIX, reinterpret_cast<const sockaddr*>(&*address), sizeof *address, backlog);
     } else {
         const address_list list = resolve(of.where, problem);
         if (!list) return problem;

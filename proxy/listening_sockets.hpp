@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "conf/config.hpp"
-#include "proxy/descriptor.hpp"
 #include "proxy/inheritance.hpp"
 #include "proxy/session.hpp"
+#include "tracking/descriptor.hpp"
 
 namespace proxy {
+
+using tracking::descriptor;
 
 std::string address_text(const conf::endpoint& where);  // "127.0.0.1:8080", "[::1]:8080", "unix:/path"
 

@@ -5,9 +5,11 @@
 
 #include <string>
 
-#include "proxy/descriptor.hpp"
+#include "tracking/descriptor.hpp"
 
 namespace proxy {
+
+using tracking::descriptor;
 
 class log_output {
 public:

@@ -8,24 +8,25 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "proxy/descriptor.hpp"
+#include "proxy/unix_address.hpp"
+#include "tracking/descriptor.hpp"
 
 namespace proxy {
 
+using tracking::descriptor;
+
 void tell_service_manager(std::string_view state) noexcept {
     const char* const where = std::getenv("NOTIFY_SOCKET");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
     if (where == nullptr || (where[0] != '/' && where[0] != '@')) return;
-    const std::size_t length = std::strlen(where);
-    if (length >= sizeof address.sun_path) return;
-    std::memcpy(address.sun_path, where, length);
-    if (where[0] == '@') address.sun_path[0] = '\0';  // an abstract socket
+    auto address = unix_address(where);
+    if (!address) return;
+    if (where[0] == '@') address->sun_path[0] = '\0';  // an abstract socket
     const descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const timeval patience{1, 0};
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-    ::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(where));
+    ::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&*address),
+             size);
 }
 
 }  // namespace proxy

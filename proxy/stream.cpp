@@ -4,13 +4,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 #include <vector>
+
+#include "proxy/unix_address.hpp"
 
 namespace proxy {
 namespace {
@@ -292,13 +292,11 @@ void stream_list::close_all() noexcept {
 }
 
 int connect_start(const std::string& unix_path, const void* address, std::uint32_t length, int family) noexcept {
-    sockaddr_un local{};
+    const auto local = unix_address(unix_path);
     if (!unix_path.empty()) {
-        if (unix_path.size() >= sizeof local.sun_path) return -ENAMETOOLONG;
-        local.sun_family = AF_UNIX;
-        std::memcpy(local.sun_path, unix_path.c_str(), unix_path.size() + 1);
-        address = &local;
-        length = sizeof local;
+        if (!local) return -ENAMETOOLONG;
+        address = &*local;
+        length = sizeof *local;
         family = AF_UNIX;
     }
     const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -136,4 +136,14 @@ inline void write_file(const fs::path& path, const std::string& bytes) {
     out << bytes;
 }
 
+inline constexpr std::uint64_t small_segment = 64 * 1024;
+
+inline void one_request(journal::directory& to, std::int64_t number) {
+    auto& writer = to.writer_of(0);
+    const auto record = some_record(number);
+    const std::uint64_t ticket = writer.begin(record);
+    ASSERT_NE(ticket, 0U);
+    ASSERT_TRUE(writer.end(ticket, record));
+}
+
 }  // namespace kit

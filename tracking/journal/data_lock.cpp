@@ -46,7 +46,7 @@ std::string data_lock::take(const std::string& data_dir) {
     if (!make_folder(data_dir, error)) return "data_dir " + data_dir + " cannot be created: " + why(error);
     fd_ = ::open(lock_path(data_dir).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd_ < 0) return "data_dir " + data_dir + " is not writable: " + why(errno);
-    // A few tries: `aimeter verify` holds the lock for an instant when it asks whether there is a writer.
+    // A few tries: whoever held it may be ending at this moment.
     for (int tried = 0; ::flock(fd_, LOCK_EX | LOCK_NB) != 0; ++tried) {
         if (errno == EINTR) continue;
         if (errno != EWOULDBLOCK) return "data_dir " + data_dir + " cannot be locked: " + why(errno);

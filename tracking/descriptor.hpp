@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace proxy {
+namespace tracking {
 
 class descriptor {
 public:
@@ -30,4 +30,4 @@ private:
     int fd_ = -1;
 };
 
-}  // namespace proxy
+}  // namespace tracking
