@@ -205,10 +205,7 @@ task<> exchange::finish() {
     request_.client.unwatch();
     if (!answer_started_ && !client_gone_) co_await answer_failure();
     settle_upstream();
-    if (meter_) {
-        meter_->end(how_it_ended(), now(), parts_.journal, parts_.labels);
-        meter_.reset();
-    }
+    if (meter_) parts_.ended.add(std::move(meter_), std::move(rules_), how_it_ended(), now());
     if (client_gone_ || (answer_started_ && !answer_complete_)) {
         client_stays_ = false;
         // Closing is what tells the client that the message is cut, unless closing is how it ends anyway.
@@ -421,10 +418,10 @@ task<> exchange::answer_failure() {
     if (!sent) client_lost();
 }
 
-exchange_end exchange::how_it_ended() const noexcept {
+exchange_end exchange::how_it_ended() noexcept {
     exchange_end end;
     end.delivered = answer_complete_;
-    end.problem = problem_;
+    end.problem = std::move(problem_);
     end.status = answer_started_ ? answer_.status : failed_status_;
     if (client_gone_) {
         end.result = outcome::client_abort;

@@ -69,7 +69,7 @@ private:
     bool answer_ended(io_error how) noexcept;
     task<> stop_upload();
     task<> answer_failure();
-    exchange_end how_it_ended() const noexcept;
+    exchange_end how_it_ended() noexcept;  // takes the problem's text
     void settle_upstream() noexcept;
 
     // The request body, when it did not arrive whole with the head.
@@ -91,7 +91,7 @@ private:
     const conf::limits_settings& limits() const noexcept { return rules_->settings.limits; }
 
     worker_parts& parts_;
-    const std::shared_ptr<const rules> rules_;
+    std::shared_ptr<const rules> rules_;  // null once finished
     client_request request_;
     object_pool<meter>::lent meter_;  // null = not tracked
     object_pool<exchange_heads>::lent heads_;

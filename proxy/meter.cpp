@@ -297,7 +297,7 @@ bool meter::take_price() {
     if (found->saturated) add_flag(record_, tracking::record_flag::cost_capped);
     record_.cost_nano = found->nano;
     record_.cost_from = cost_source::catalogue;
-    record_.price_id = std::move(found->price_id);
+    record_.price_id = found->price_id;
     return true;
 }
 

@@ -46,8 +46,8 @@ struct rules {
 struct exchange_end {
     tracking::outcome result = tracking::outcome::ok;
     int status = 0;
-    bool delivered = false;    // the answer went to the client completely
-    std::string_view problem;  // of an answer that aimeter made itself
+    bool delivered = false;  // the answer went to the client completely
+    std::string problem;     // of an answer that aimeter made itself
 };
 
 class meter {

@@ -93,16 +93,19 @@ bool reactor::dispatch() noexcept {
     return posted;
 }
 
-void reactor::run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick) {
+void reactor::run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick,
+                  const std::function<void()>& turn_ended) {
     running_ = true;
     turn_began_ = std::chrono::steady_clock::now();
     auto next_tick = turn_began_ + interval;
     while (running_) {
         wait(next_tick);
         if (dispatch()) run_posted();
-        if (turn_began_ < next_tick) continue;
-        next_tick = turn_began_ + interval;
-        tick(turn_began_);
+        if (turn_began_ >= next_tick) {
+            next_tick = turn_began_ + interval;
+            tick(turn_began_);
+        }
+        turn_ended();
     }
 }
 

@@ -55,8 +55,11 @@ public:
     // Whether the turn under way has few events, so that what epoll said at its begin is hardly old.
     bool turn_is_short() const noexcept { return turn_size_ <= few_events; }
 
-    // Serves until stop() (and may be called again then), calling `tick` about every `interval`.
-    void run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick);
+    // Serves until stop() (and may be called again then), calling `tick` about every `interval`, and `turn_ended` when
+    // everything that a turn brought has been acted upon.
+    void run(
+        std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick,
+        const std::function<void()>& turn_ended = [] {});
 
 private:
     void wait(steady_time until) noexcept;

@@ -40,7 +40,8 @@ bool discard_some(stream& from) {
 }  // namespace
 
 worker::worker(options with)
-    : upstream_({.in = reactor_,
+    : ended_meters_(with.journal, with.labels),
+      upstream_({.in = reactor_,
                  .streams = streams_,
                  .clock = with.clock,
                  .seed = std::random_device{}(),
@@ -49,6 +50,7 @@ worker::worker(options with)
              .buffers = buffers_,
              .upstream = upstream_,
              .meters = meters_,
+             .ended = ended_meters_,
              .heads = heads_,
              .routes = routes_,
              .journal = with.journal,
@@ -86,7 +88,7 @@ void worker::run() {
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
     tracking::run_in_usual_slices();  // whatever control's are
-    reactor_.run(tick_interval, [this](steady_time now) { tick(now); });
+    reactor_.run(tick_interval, [this](steady_time now) { tick(now); }, [this] { ended_meters_.close_all(); });
     ended_.store(true, std::memory_order_release);
 }
 

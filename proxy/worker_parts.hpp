@@ -10,6 +10,7 @@
 
 #include "admin-api/api.hpp"
 #include "proxy/buffer.hpp"
+#include "proxy/ended_meters.hpp"
 #include "proxy/meter.hpp"
 #include "proxy/object_pool.hpp"
 #include "proxy/stream.hpp"
@@ -28,6 +29,7 @@ struct worker_parts {
     buffer_pool& buffers;
     upstream_pool& upstream;
     object_pool<meter>& meters;  // large (scanners, decoders)
+    ended_meters& ended;
     object_pool<exchange_heads>& heads;
     route_memory& routes;
     tracking::journal::writer& journal;

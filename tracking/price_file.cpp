@@ -146,7 +146,7 @@ public:
         table.tiers_.shrink_to_fit();
         table.services_.shrink_to_fit();
         table.units_.shrink_to_fit();
-        table.index();
+        table.index({}, table.as_of_.empty() ? std::string{} : "@" + table.as_of_);
         return error.empty();
     }
 

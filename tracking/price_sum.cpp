@@ -178,4 +178,27 @@ private:
 
 std::optional<price_sum> sum_up(const chosen_rates& by, const billed_usage& usage) { return adder(by, usage).sum(); }
 
+std::optional<std::int64_t> plain_sum(const price_entry& entry, const billed_usage& usage) {
+    const auto& [input, cached, written, written_1h, output, reasoning, audio_in, audio_out, image_in, image_out] =
+        usage.tokens;
+    const bool one_set = entry.by_token && entry.tiers.count == 0 && entry.services.count == 0 && entry.units == 0;
+    const bool others = (written | written_1h | audio_in | audio_out | image_in | image_out) != 0;
+    const bool in_order = 0 <= cached && cached <= input && 0 <= reasoning && reasoning <= output;
+    if (!one_set || others || !in_order || usage.units.any()) return std::nullopt;
+
+    const rate_card& rates = entry.rates;
+    if (!rates.has(rate::in) || !rates.has(rate::out)) return std::nullopt;
+    const auto pico_of = [&rates](rate own, rate otherwise) { return rates.pico(rates.has(own) ? own : otherwise); };
+    std::int64_t pico = 500;  // it is rounded half up
+    const auto add = [&pico](std::int64_t tokens, std::int64_t each) {
+        std::int64_t product = 0;
+        return !__builtin_mul_overflow(tokens, each, &product) && !__builtin_add_overflow(pico, product, &pico);
+    };
+    const bool fits = add(input - cached, rates.pico(rate::in)) && add(cached, pico_of(rate::cache_read, rate::in)) &&
+                      add(output - reasoning, rates.pico(rate::out)) &&
+                      add(reasoning, pico_of(rate::reasoning, rate::out));
+    if (!fits) return std::nullopt;
+    return pico / 1000;
+}
+
 }  // namespace tracking

@@ -1,6 +1,7 @@
 #include "tracking/price_table.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tracking {
 namespace {
@@ -42,7 +43,7 @@ price_table price_table::of_overrides(const std::map<std::string, conf::price_ov
         }
         made.settle(entry, units, !units.all_zero());
     }
-    made.index();
+    made.index("override:", {});
     return made;
 }
 
@@ -63,8 +64,19 @@ void price_table::settle(price_entry& entry, const unit_card& units, bool by_uni
     entry.by_token = (entry.rates.has(rate::in) || entry.rates.has(rate::out)) && !(by_unit && entry.rates.all_zero());
 }
 
-void price_table::index() {
-    ids_.shrink_to_fit();
+void price_table::index(std::string_view before_id, std::string_view behind_id) {
+    std::vector<char> ids;
+    ids.reserve(ids_.size() + entries_.size() * (before_id.size() + behind_id.size()));
+    for (price_entry& entry : entries_) {
+        const std::string_view id = id_of(entry);
+        ids.insert(ids.end(), before_id.begin(), before_id.end());
+        entry.id_begin = static_cast<std::uint32_t>(ids.size());
+        ids.insert(ids.end(), id.begin(), id.end());
+        ids.insert(ids.end(), behind_id.begin(), behind_id.end());
+    }
+    ids_ = std::move(ids);
+    before_id_ = before_id.size();
+    behind_id_ = behind_id.size();
     entries_.shrink_to_fit();
     by_id_.reserve(entries_.size());
     for (std::uint32_t i = 0; i < entries_.size(); ++i) by_id_.emplace(id_of(entries_[i]), i);
@@ -77,6 +89,10 @@ const price_entry* price_table::find(std::string_view id) const {
 
 std::string_view price_table::id_of(const price_entry& entry) const {
     return {ids_.data() + entry.id_begin, entry.id_size};
+}
+
+std::string_view price_table::price_id_of(const price_entry& entry) const {
+    return {ids_.data() + entry.id_begin - before_id_, before_id_ + entry.id_size + behind_id_};
 }
 
 chosen_rates price_table::rates_for(const price_entry& entry, service_tier service, std::int64_t input_tokens) const {

@@ -125,6 +125,8 @@ public:
 
     const price_entry* find(std::string_view id) const;
     std::string_view id_of(const price_entry& entry) const;
+    // As records name it: "gemini-2.0-flash@2026-08-01", "override:my-model". It lives as long as the table.
+    std::string_view price_id_of(const price_entry& entry) const;
     std::span<const price_entry> entries() const { return entries_; }
     const std::string& as_of() const { return as_of_; }
 
@@ -137,10 +139,12 @@ private:
     price_entry& add(std::string_view id);
     // Once its rates are known. by_unit = some unit has a price, be it one that we do not count.
     void settle(price_entry& entry, const unit_card& units, bool by_unit);
-    void index();  // after the last add()
+    void index(std::string_view before_id, std::string_view behind_id);  // after the last add()
 
     std::string as_of_;
-    std::vector<char> ids_;  // all ids, one behind the other; a move of the table leaves them where they are
+    // All ids, one behind the other, each within its price id; a move of the table leaves them where they are.
+    std::vector<char> ids_;
+    std::size_t before_id_ = 0, behind_id_ = 0;  // bytes of a price id around the id
     std::vector<price_entry> entries_;
     std::vector<price_tier> tiers_;
     std::vector<service_prices> services_;

@@ -149,16 +149,6 @@ struct price_catalogue::impl {
         return find_maker(catalogue, names);
     }
 
-    std::string price_id(const found_price& found) const {
-        const std::string_view id = found.table->id_of(*found.entry);
-        std::string text;
-        text.reserve(id.size() + 16);
-        if (found.table == &overrides) text = "override:";
-        text += id;
-        if (found.table == &catalogue && !catalogue.as_of().empty()) text.append("@").append(catalogue.as_of());
-        return text;
-    }
-
     std::string how(const found_price& found, std::string_view model) const {
         const std::string_view id = found.table->id_of(*found.entry);
         std::string text = found.table == &overrides ? "pricing.overrides" : "the catalogue";
@@ -172,12 +162,15 @@ struct price_catalogue::impl {
     std::optional<price_quote> quote(const found_price& found, const billed_usage& usage,
                                      std::string_view explained_model) const {
         if (!found) return std::nullopt;
+        const std::string_view price_id = found.table->price_id_of(*found.entry);
+        if (explained_model.empty())
+            if (const auto nano = plain_sum(*found.entry, usage)) return price_quote{*nano, price_id, false, {}};
         const auto by = found.table->rates_for(*found.entry, service_tier_of(usage.service_tier), usage.tokens.input);
         billed_usage charged = usage;
         if (found.table == &catalogue && !search_fees) charged.units.web_searches.reset();
         const auto sum = sum_up(by, charged);
         if (!sum) return std::nullopt;
-        price_quote made{sum->nano, price_id(found), sum->saturated, {}};
+        price_quote made{sum->nano, price_id, sum->saturated, {}};
         if (!explained_model.empty())
             made.explanation = padded("found in", 15) + how(found, explained_model) + "\n" +
                                explain_choice(by, usage.service_tier) + explain_sum(*sum);

@@ -56,7 +56,7 @@ protected:
 
     std::string id(const std::string& provider, const std::string& model, bool direct) const {
         const auto quote = prices->price(provider, model, {.tokens = {.input = 1, .output = 1}}, direct);
-        return quote ? quote->price_id : "unknown";
+        return std::string(quote ? quote->price_id : "unknown");
     }
 };
 

@@ -1,4 +1,6 @@
 // What a request costs: expected sums are worked out by hand beside each case, in pico-USD (1e-12) per token or unit.
+#include <random>
+
 #include "tests/support/price_kit.hpp"
 
 namespace tracking {
@@ -178,6 +180,35 @@ TEST_F(Small, MediaThatWereCachedAreChargedOnce) {
 TEST_F(Small, SlabsPriceTheWholeRequestToo) {
     EXPECT_EQ(cost("slab-1", {.input = 1'000, .output = 10}), 54'000);   // 1000 x 50,000 + 10 x 400,000
     EXPECT_EQ(cost("slab-1", {.input = 1'001, .output = 10}), 270'250);  // 1001 x 250,000 + 10 x 2,000,000
+}
+
+TEST_F(Small, WhatARequestCostsIsWhatItsExplanationAddsUpTo) {
+    // explain() lists each class; price() takes a shorter way where only plain, cached and generated tokens were used.
+    std::mt19937_64 random(7);
+    const auto count = [&random] {
+        const auto kind = random() % 16;
+        if (kind < 6) return std::int64_t{0};
+        if (kind == 6) return std::int64_t{-1};
+        if (kind == 7) return most - static_cast<std::int64_t>(random() % 1000);
+        return static_cast<std::int64_t>(random() % 5000);
+    };
+    for (const std::string model :
+         {"plain-1", "parts-1", "slab-1", "live-1", "embed-1", "pixel-1", "free-1", "image-1"}) {
+        for (int i = 0; i < 2000; ++i) {
+            billed_usage usage{
+                .tokens = {.input = count(), .cached = count(), .output = count(), .reasoning = count()}};
+            if (i % 4 == 0) usage.tokens.audio_input = count();
+            if (i % 4 == 1) usage.tokens.cache_write = count();
+            if (i % 8 == 2) usage.units.images = count();
+            const auto priced = prices->price("acme", model, usage, false);
+            const auto explained = prices->explain("acme", model, usage, false);
+            ASSERT_EQ(priced.has_value(), explained.has_value()) << model << " " << i;
+            if (!priced) continue;
+            EXPECT_EQ(priced->nano, explained->nano) << explained->explanation;
+            EXPECT_EQ(priced->saturated, explained->saturated) << explained->explanation;
+            EXPECT_EQ(priced->price_id, explained->price_id);
+        }
+    }
 }
 
 TEST_F(Small, UnitsBeyondInt64AreCutAndSaySo) {

@@ -171,7 +171,7 @@ void repricing::read_entry(const reply& entry) {
                             .id = std::string(field_of_entry(entry, "id")),
                             .model = std::string(model),
                             .old_price_id = std::string(field_of_entry(entry, "priceId")),
-                            .price_id = quote ? quote->price_id : "",
+                            .price_id = std::string(quote ? quote->price_id : ""),
                             .cost = one});
 }
 
