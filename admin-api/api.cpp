@@ -4,8 +4,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "admin-api/auth.hpp"
 #include "admin-api/endpoints.hpp"
+#include "admin-api/metrics.hpp"
 #include "admin-api/problem.hpp"
 #include "admin-api/query.hpp"
 #include "admin-api/router.hpp"
@@ -38,15 +41,36 @@ struct api::impl {
         co_return json_response(ready ? 200 : 503, ready_json(now, ready, detailed));
     }
 
+    // Whom admin.metrics_public lets in without a token.
+    bool is_open(const route& to) const {
+        return to.open || (to.endpoint == endpoint_id::metrics && with.settings.admin.metrics_public);
+    }
+
+    awaitable<response> metrics(const request& what) {
+        if (!with.metrics) co_return problem(404, "There are no metrics here.");
+        const auto accept = std::find_if(what.headers.begin(), what.headers.end(),
+                                         [](const auto& field) { return field.first == "accept"; });
+        const auto format = format_for(accept == what.headers.end() ? std::string_view() : accept->second);
+        const metrics_state now = co_await with.metrics();
+        response made;
+        made.status = 200;
+        made.headers = {{"Content-Type", std::string(content_type_of(format))},
+                        {"Cache-Control", "no-store"},
+                        {"X-Content-Type-Options", "nosniff"}};
+        made.body = metrics_text(now, read_process_figures(), format);
+        co_return made;
+    }
+
     awaitable<response> answer(const request& what) {
         const auto to = match(with.settings.admin, what.target, with.settings.admin.listen.has_value());
         if (!to) co_return problem(404, "There is no such admin route.");
         if (what.method != "GET" && what.method != "HEAD") co_return wrong_method();
         const auto token = door.check(what);
         const bool known = token.is == authenticator::verdict::passed;
-        if (!known && !to->to->open) co_return refusal(token);
+        if (!known && !is_open(*to->to)) co_return refusal(token);
         auto asked = query::parse(to->query, to->to->parameters);
         if (const auto* bad = std::get_if<bad_parameter>(&asked)) co_return bad_request(*bad);
+        if (to->to->endpoint == endpoint_id::metrics) co_return co_await metrics(what);
         co_return co_await ask(to->to->endpoint, std::move(std::get<query>(asked)), known);
     }
 
@@ -64,6 +88,7 @@ struct api::impl {
                 co_return co_await requests(reports, std::move(asked));
             case endpoint_id::healthz:
                 co_return json_response(200, alive_json());
+            case endpoint_id::metrics:  // answered already: it needs the Accept field
             case endpoint_id::readyz:
                 break;
         }

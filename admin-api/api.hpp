@@ -56,6 +56,8 @@ struct health {
 // With `own_listener`, /healthz, /readyz and /metrics at the root belong to it too.
 bool owns(const conf::admin_settings& settings, std::string_view target, bool own_listener = false);
 
+struct metrics_state;
+
 class api {
 public:
     struct parts {
@@ -64,6 +66,7 @@ public:
         tracking::store::reports& reports;
         const tracking::time_source& clock;
         std::function<boost::asio::awaitable<admin::health>()> health;
+        std::function<boost::asio::awaitable<metrics_state>()> metrics{};  // of this moment; none = /metrics is 404
     };
     explicit api(parts with);
     ~api();

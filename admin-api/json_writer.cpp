@@ -89,6 +89,16 @@ void quote(std::string& out, std::string_view text) {
 
 }  // namespace
 
+std::string valid_utf8(std::string_view text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto [length, valid] = next_sequence(text, at);
+        out += valid ? text.substr(at, length) : replacement;
+        at += length;
+    }
+    return out;
+}
+
 void json_writer::separate() {
     if (!first_) out_ += ',';
     first_ = false;

@@ -62,4 +62,7 @@ private:
 // `text` is a number as JSON writes it (digits, one point, no exponent).
 bool is_plain_decimal(std::string_view text);
 
+// `text` with each ill-formed UTF-8 sequence as U+FFFD.
+std::string valid_utf8(std::string_view text);
+
 }  // namespace admin

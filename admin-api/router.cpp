@@ -13,13 +13,14 @@ namespace {
 constexpr std::array<std::string_view, 3> range_parameters{"days", "from", "to"};
 constexpr std::array<std::string_view, 6> requests_parameters{"limit", "cursor", "user", "feature", "model", "outcome"};
 
-constexpr std::array<route, 6> routes{{
+constexpr std::array<route, 7> routes{{
     {"/ai/overview", endpoint_id::overview, false, {}},
     {"/ai/usage", endpoint_id::usage, false, range_parameters},
     {"/ai/requests", endpoint_id::requests, false, requests_parameters},
     {"/stats", endpoint_id::stats, false, {}},
-    {"/healthz", endpoint_id::healthz, true, {}},
-    {"/readyz", endpoint_id::readyz, true, {}},
+    {"/healthz", endpoint_id::healthz, true, {}, true},
+    {"/readyz", endpoint_id::readyz, true, {}, true},
+    {"/metrics", endpoint_id::metrics, false, {}, true},
 }};
 
 // RFC 9112: a target may be absolute ("http://host/path") even when the server is no proxy to the client.
@@ -31,9 +32,9 @@ std::string_view without_authority(std::string_view target) {
     return path == std::string_view::npos ? std::string_view{} : target.substr(path);
 }
 
-const route* find(std::string_view path, bool open_only) {
+const route* find(std::string_view path, bool at_root) {
     for (const auto& one : routes) {
-        if (one.path == path && (one.open || !open_only)) return &one;
+        if (one.path == path && (one.at_root || !at_root)) return &one;
     }
     return nullptr;
 }

@@ -166,6 +166,7 @@ struct admin_settings {
     std::vector<std::string> tokens;
     std::optional<endpoint> listen;
     bool metrics_public = false;
+    std::uint32_t metrics_series = 500;  // names that the metrics of requests are kept apart by
 
     bool operator==(const admin_settings&) const = default;
 };

@@ -230,6 +230,7 @@ constexpr key_rule rules[] = {
     {"admin.tokens", [](V v, S s, C c) { read_texts(v, s.admin.tokens, c, admin_token); }},
     {"admin.listen", read_admin_listen},
     {"admin.metrics_public", [](V v, S s, C c) { read_bool(v, s.admin.metrics_public, c); }},
+    {"admin.metrics_series", [](V v, S s, C c) { read_integer(v, s.admin.metrics_series, c, 1, 10'000); }},
 
     {"budget", only_empty, false},
     {"limit", only_empty, false},

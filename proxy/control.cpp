@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "admin-api/metrics.hpp"
 #include "proxy/log_thrown.hpp"
 #include "proxy/service_manager.hpp"
 #include "tracking/kept_file.hpp"
@@ -122,21 +123,25 @@ std::string control::open_store() {
     if (auto* problem = std::get_if<std::string>(&parsed)) return "redis.url: " + *problem;
     report_client_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(parsed));
     reports_ = std::make_unique<reports>(*report_client_, *keys_, *calendar_);
+    record_metrics_ = std::make_unique<record_metrics>(settings_.admin.metrics_series);
     shipper_ = std::make_unique<shipper>(shipper::parts{.executor = context_.get_executor(),
                                                         .settings = settings_,
                                                         .journals = *journals_,
                                                         .when = *calendar_,
                                                         .clock = clock_,
                                                         .redis_url = [url] { return url; },
-                                                        .data_set_file = settings_.data_dir + "/data-set"});
+                                                        .data_set_file = settings_.data_dir + "/data-set",
+                                                        .metrics = record_metrics_.get()});
     record_log_ = std::make_unique<record_log>(
         record_log::parts{.executor = context_.get_executor(), .form = settings_.track.log, .journals = *journals_});
     auto [tokens, problem] = admin::load_tokens(settings_);
     if (!problem.empty()) return problem;
-    api_ = std::make_unique<admin::api>(admin::api::parts{
-        .settings = settings_, .tokens = std::move(tokens), .reports = *reports_, .clock = clock_, .health = [this] {
-            return health();
-        }});
+    api_ = std::make_unique<admin::api>(admin::api::parts{.settings = settings_,
+                                                          .tokens = std::move(tokens),
+                                                          .reports = *reports_,
+                                                          .clock = clock_,
+                                                          .health = [this] { return health(); },
+                                                          .metrics = [this] { return metrics(); }});
     return {};
 }
 

@@ -59,6 +59,8 @@ private:
 
     void answer_admin(admin::request what, std::function<void(admin::response)> done);
     boost::asio::awaitable<admin::health> health();
+    boost::asio::awaitable<admin::metrics_state> metrics();
+    boost::asio::awaitable<std::vector<bool>> ask_workers();
     boost::asio::awaitable<void> run_store();
     void use_fetched_keys();
     void tell_workers();
@@ -90,13 +92,17 @@ private:
     std::unique_ptr<tracking::store::embedded_redis> embedded_;
     std::unique_ptr<tracking::store::redis_client> report_client_;
     std::unique_ptr<tracking::store::reports> reports_;
+    std::unique_ptr<tracking::store::record_metrics> record_metrics_;
     std::unique_ptr<tracking::store::shipper> shipper_;
     std::unique_ptr<tracking::store::record_log> record_log_;
     std::unique_ptr<admin::api> api_;
     std::atomic<std::uint32_t> open_connections_ = 0;
     std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<worker::figures> worker_figures_;  // what each said last
     listening_sockets listening_;
     std::unique_ptr<successor> successor_;  // from SIGUSR2 on, until it has failed
+    bool reload_succeeded_ = true;
+    std::int64_t reloaded_ms_ = clock_.wall_ms();  // when the settings in force were read
     bool stopping_ = false;
     bool handed_over_ = false;  // the successor serves
     int stop_signals_ = 0;

@@ -53,6 +53,7 @@ void control::stop_signal() {
 
 // A bad file is refused with its errors, and the old one stays. What a running process cannot change is named.
 void control::reload() {
+    reload_succeeded_ = false;
     auto loaded = conf::load(how_.source.file, how_.source.overrides);
     if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
         for (const auto& error : *errors) spdlog::error("reload refused: {}", error.text());
@@ -89,6 +90,8 @@ void control::reload() {
     upstream_->follow(fresh.upstream, fresh.forward.resolve_interval);
     jwks_->follow(fresh.identity.jwt.jwks_url, fresh.forward.ca_file);
     use_fetched_keys();  // and with them rules and addresses
+    reload_succeeded_ = true;
+    reloaded_ms_ = clock_.wall_ms();
     spdlog::info("configuration reloaded");
 }
 

@@ -99,6 +99,7 @@ void peer_list::assign(peer_turn& turn, peer& to) noexcept {
     turn.test_ = to.left_out && !to.tested && to.until <= clock_.steady();
     if (turn.test_) to.tested = true;
     ++to.under_way;
+    ++to.requests;
 }
 
 void peer_turn::leave() noexcept {
@@ -132,11 +133,13 @@ void peer_list::note_answer(peer_turn& turn) {
 
 void peer_list::connect_failed(peer_turn& turn, const std::string& problem) {
     not_connected(turn);
+    ++turn.peer_->failures;
     note_failure(turn, false, problem);
 }
 
 void peer_list::unanswered(peer_turn& turn, const std::string& problem) {
     peer& at = *turn.peer_;
+    ++at.failures;
     if (turn.era_ != at.era) return;
     ++at.unanswered;
     if (at.left_out || at.unanswered >= max_fails_) note_failure(turn, true, problem);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conf/config.hpp"
@@ -35,6 +36,8 @@ struct peer {
     std::vector<idle_connection> idle;  // last used last
 
     std::uint32_t under_way = 0;   // requests: its load
+    std::uint64_t requests = 0;    // that were ever assigned to it
+    std::uint64_t failures = 0;    // of them: not connected, through its fault, or not answered
     bool gone = false;             // no longer one of the upstream's; kept until its last request has ended
     std::uint32_t era = 0;         // how often it was left out or came back
     std::uint32_t unanswered = 0;  // requests in a row
@@ -109,6 +112,10 @@ public:
     template <class Visit>
     void for_each(Visit visit) {
         for (const auto& one : all_) visit(*one);
+    }
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (const auto& one : all_) visit(std::as_const(*one));
     }
 
 private:

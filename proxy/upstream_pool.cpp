@@ -179,6 +179,14 @@ void upstream_pool::on_idle_event(void* pool) noexcept {
     });
 }
 
+std::vector<upstream_pool::peer_figures> upstream_pool::figures() const {
+    std::vector<peer_figures> all;
+    peers_.for_each([&](const peer& one) {
+        all.push_back({one.address.text, one.requests, one.failures, one.under_way, one.idle.size()});
+    });
+    return all;
+}
+
 void upstream_pool::drop_overdue(steady_time now) noexcept {
     peers_.for_each([&](peer& at) {
         idle_ -= std::erase_if(at.idle, [&](const idle_connection& entry) {

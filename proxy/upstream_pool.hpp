@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "conf/config.hpp"
 #include "proxy/peers.hpp"
@@ -59,6 +60,15 @@ public:
     void unanswered(peer_turn& turn, const std::string& problem) { peers_.unanswered(turn, problem); }
     // The exchange on `used` ended cleanly, with nothing left to read. `stated`: how long the peer says it keeps it.
     void give_back(const peer_turn& turn, std::shared_ptr<stream> used, std::optional<std::chrono::seconds> stated);
+
+    // What became of the peers so far, for metrics.
+    struct peer_figures {
+        std::string address;
+        std::uint64_t requests = 0, failures = 0;
+        std::uint32_t under_way = 0;
+        std::size_t idle = 0;  // connections
+    };
+    std::vector<peer_figures> figures() const;
 
     void drop_overdue(steady_time now) noexcept;
     void drop_all() noexcept;

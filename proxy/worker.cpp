@@ -154,6 +154,10 @@ void worker::use(std::shared_ptr<const rules> by, std::shared_ptr<const upstream
     });
 }
 
+void worker::ask(std::function<void(figures)> done) {
+    reactor_.post([this, done = std::move(done)] { done({sessions_.size(), upstream_.figures()}); });
+}
+
 void worker::drain() {
     reactor_.post([this] {
         parts_.draining = true;

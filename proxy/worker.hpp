@@ -44,6 +44,12 @@ public:
     void hand_over();
     // Closes every connection at once; the thread ends.
     void stop();
+    // Calls `done` on the worker's thread, soon; never when the worker has ended.
+    struct figures {
+        std::size_t client_connections = 0;
+        std::vector<upstream_pool::peer_figures> peers;
+    };
+    void ask(std::function<void(figures)> done);
     bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
     void join();
 

@@ -6,8 +6,8 @@
 
 namespace tracking::store {
 
-lane::lane(journal::directory& journals, const journal::journal_id& id)
-    : journals_(journals), id_(id), own_(journals.is_own(id)) {}
+lane::lane(journal::directory& journals, const journal::journal_id& id, record_metrics* counted)
+    : journals_(journals), id_(id), own_(journals.is_own(id)), counted_(counted) {}
 
 void lane::go_on_from(std::uint64_t position) {
     position_ = read_ = position;
@@ -19,12 +19,13 @@ void lane::go_on_from(std::uint64_t position) {
 
 std::size_t lane::read(std::size_t most, batch& to) {
     if (ended_ || !reader_) return 0;
-    const std::uint64_t behind = read_;
+    const std::uint64_t behind = read_, seen_before = seen_;
     std::size_t fresh = 0;
     const std::size_t count = reader_->each(most, [&](const journal::entry& one) {
         // Segments that went before their time leave no gap to fill: what Redis has already is not read again.
         if (one.sequence <= read_) return;
         note_gap(one.sequence);
+        note_seen(one);
         to.add(id_, behind, one);
         read_ = one.sequence;
         ++fresh;
@@ -34,8 +35,15 @@ std::size_t lane::read(std::size_t most, batch& to) {
         reader_.reset();
         ahead_.reset();
     }
-    seen_ = std::max(seen_, read_);
+    if (seen_ > seen_before) age_.seen(seen_before + 1, std::chrono::steady_clock::now());
     return fresh;
+}
+
+// A record may come again, after a refusal or from a Redis that came back from an older state.
+void lane::note_seen(const journal::entry& one) {
+    if (one.sequence <= seen_) return;
+    seen_ = one.sequence;
+    if (counted_ != nullptr) counted_->count(one.what);
 }
 
 void lane::note_gap(std::uint64_t found) {
@@ -47,6 +55,7 @@ void lane::note_gap(std::uint64_t found) {
 
 void lane::applied(std::uint64_t last) {
     position_ = last;
+    age_.applied(last);
     if (seen_ <= position_) ahead_.reset();
     retry_at = {};
     retry_pause = std::chrono::milliseconds{0};
@@ -59,7 +68,16 @@ void lane::look_ahead(std::size_t most) {
         if (!ahead_) return;
         ahead_->seek(std::max(seen_, position_));
     }
-    seen_ = std::max(seen_, ahead_->pass(most));
+    const std::uint64_t seen_before = seen_;
+    if (counted_ != nullptr)
+        ahead_->each(most, [this](const journal::entry& one) { note_seen(one); });
+    else
+        seen_ = std::max(seen_, ahead_->pass(most));
+    if (seen_ > seen_before) age_.seen(seen_before + 1, std::chrono::steady_clock::now());
+}
+
+std::optional<backlog_age::time_point> lane::waiting_since() const {
+    return lag() > 0 ? age_.since(position_) : std::nullopt;
 }
 
 }  // namespace tracking::store

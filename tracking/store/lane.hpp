@@ -5,15 +5,19 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "tracking/journal/journal.hpp"
+#include "tracking/store/backlog_age.hpp"
 #include "tracking/store/batch.hpp"
+#include "tracking/store/record_metrics.hpp"
 
 namespace tracking::store {
 
 class lane {
 public:
-    lane(journal::directory& journals, const journal::journal_id& id);
+    // `counted`: gets each record once, when it is first seen; null = nobody counts this journal's.
+    lane(journal::directory& journals, const journal::journal_id& id, record_metrics* counted = nullptr);
 
     const journal::journal_id& id() const { return id_; }
     bool own() const { return own_; }
@@ -29,6 +33,8 @@ public:
     // How many records lie behind the position, as far as reading ahead (bounded, for the lag shown) has seen.
     std::uint64_t lag() const { return seen_ > position_ ? seen_ - position_ : 0; }
     void look_ahead(std::size_t most);
+    // Since when the oldest of them has been waiting; nullopt = there is none.
+    std::optional<backlog_age::time_point> waiting_since() const;
 
     // After a refusal (not a lost connection) this journal waits, and then goes alone until it has passed.
     std::chrono::steady_clock::time_point retry_at{};
@@ -37,10 +43,13 @@ public:
 
 private:
     void note_gap(std::uint64_t found);
+    void note_seen(const journal::entry& one);
 
     journal::directory& journals_;
     journal::journal_id id_;
     bool own_;
+    record_metrics* counted_;
+    backlog_age age_;
     std::unique_ptr<journal::reader> reader_, ahead_;
     std::uint64_t position_ = 0, read_ = 0, seen_ = 0;  // sequences: in Redis, in batches, known to be there
     bool ended_ = false, gap_noted_ = false;

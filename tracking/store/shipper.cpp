@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <map>
+#include <utility>
 
 #include "tracking/store/data_set.hpp"
 #include "tracking/store/lane.hpp"
@@ -92,6 +93,7 @@ struct shipper::impl {
     net::awaitable<void> sleep(net::steady_timer& on, milliseconds pause);
     net::awaitable<void> look_later(net::steady_timer& on);
 
+    std::unique_ptr<lane> make_lane(const journal::journal_id& of) const;
     void fill();
     void fill_with_refused();
     void rewind();
@@ -121,7 +123,8 @@ struct shipper::impl {
     steady_clock::time_point filled_since;  // when its first record was read
     bool goes_alone = false;                // it is of one journal that was refused
     batch sending;
-    std::uint64_t clean_passes = 0;  // passes that found every journal shipped to its end
+    std::optional<steady_clock::time_point> sent_at;  // the batch that Redis has not answered yet
+    std::uint64_t clean_passes = 0;                   // passes that found every journal shipped to its end
     shipper_state state{.connected = false, .redis = "not connected yet"};
     const std::string script_sha = sha1_hex(apply_script);
 };
@@ -151,7 +154,9 @@ void shipper::impl::lose_connection(const std::string& why) {
     ready = false;
     state.connected = false;
     if (redis) redis->close();
-    if (!stopping) tell(why, false);
+    if (stopping) return;
+    ++state.connections_lost;
+    tell(why, false);
 }
 
 // ---- Connecting ----------------------------------------------------------------------------------------------------
@@ -196,6 +201,11 @@ net::awaitable<bool> shipper::impl::open_up() {
     co_return co_await ask_positions();
 }
 
+// What other processes have recorded is not counted for this one's metrics: they counted it, or it was lost with them.
+std::unique_ptr<lane> shipper::impl::make_lane(const journal::journal_id& of) const {
+    return std::make_unique<lane>(part.journals, of, part.journals.is_own(of) ? part.metrics : nullptr);
+}
+
 // Redis says how far each journal is applied, and that is where each goes on: after a lost answer, a crash on either
 // side, or a Redis that came back from an older state alike.
 net::awaitable<bool> shipper::impl::ask_positions() {
@@ -222,7 +232,7 @@ net::awaitable<bool> shipper::impl::ask_positions() {
     for (std::size_t i = 0; i < ids.size(); ++i) {
         auto& of = lanes[ids[i]];
         if (of && of->ended() && of->position() == positions[i]) continue;
-        if (!of) of = std::make_unique<lane>(part.journals, ids[i]);
+        if (!of) of = make_lane(ids[i]);
         of->retry_pause = milliseconds{0};
         of->go_on_from(positions[i]);
         part.journals.shipped(ids[i], positions[i]);
@@ -325,7 +335,9 @@ bool shipper::impl::take_answer(const reply& answer) {
     const std::string& what = answer.elements[0].text;
     if (what == "ok") {
         for (const auto& share : sending.shares()) {
-            lanes.at(share.of)->applied(share.last);
+            lane& of = *lanes.at(share.of);
+            if (!of.own()) state.shipped_for_others += share.last - share.behind;
+            of.applied(share.last);
             part.journals.shipped(share.of, share.last);
         }
         state.shipped += sending.records();
@@ -348,11 +360,14 @@ bool shipper::impl::take_answer(const reply& answer) {
 }
 
 net::awaitable<bool> shipper::impl::send() {
+    sent_at = steady_clock::now();
     const auto answer = co_await apply();
+    const auto took = steady_clock::now() - *std::exchange(sent_at, std::nullopt);
     if (const auto* error = std::get_if<redis_error>(&answer)) {
         lose_connection(error->what);
         co_return false;
     }
+    state.apply_us.add(apply_bounds_us, std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     co_return take_answer(std::get<reply>(answer));
 }
 
@@ -387,7 +402,7 @@ net::awaitable<bool> shipper::impl::pass() {
 
 net::awaitable<void> shipper::impl::ship() {
     for (const auto& id : part.journals.journals()) {  // so that their lag is seen before Redis is
-        if (part.journals.is_own(id)) lanes[id] = std::make_unique<lane>(part.journals, id);
+        if (part.journals.is_own(id)) lanes[id] = make_lane(id);
     }
     steady_clock::time_point next_adoption{};
     while (!stopping) {
@@ -424,8 +439,9 @@ net::awaitable<void> shipper::impl::tick() {
         }
         if (now >= next_look) {
             next_look = now + look_ahead_pause;
+            const bool stuck = !ready || room() == 0 || (sent_at && now - *sent_at >= look_ahead_pause);
             for (auto& [id, of] : lanes) {
-                if (!ready || room() == 0 || of->refused()) of->look_ahead(look_ahead_records);
+                if (stuck || of->refused()) of->look_ahead(look_ahead_records);
             }
         }
         co_await look_later(tick_timer);
@@ -465,7 +481,11 @@ void shipper::stop() {
 
 shipper_state shipper::current() const {
     shipper_state now = impl_->state;
-    for (const auto& [id, of] : impl_->lanes) now.lag += of->lag();
+    for (const auto& [id, of] : impl_->lanes) {
+        now.lag += of->lag();
+        if (const auto since = of->waiting_since())
+            now.waiting = std::max(now.waiting, std::chrono::duration_cast<milliseconds>(steady_clock::now() - *since));
+    }
     return now;
 }
 

@@ -3,7 +3,9 @@
 // ever waits for it.
 #pragma once
 
+#include <array>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,9 +16,14 @@
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/calendar.hpp"
 #include "tracking/store/keys.hpp"
+#include "tracking/store/record_metrics.hpp"
 #include "tracking/store/redis_client.hpp"
 
 namespace tracking::store {
+
+// A batch takes Redis a few ms; up to the deadline of a command.
+inline constexpr std::array<std::int64_t, 12> apply_bounds_us{500,    1'000,   2'500,   5'000,   10'000,    25'000,
+                                                              50'000, 100'000, 250'000, 500'000, 1'000'000, 5'000'000};
 
 struct shipper_state {
     bool connected = false;
@@ -24,7 +31,11 @@ struct shipper_state {
     std::uint64_t shipped = 0;  // records applied since the start
     std::uint64_t lag = 0;      // records read or written but not yet applied
     std::uint64_t batches = 0;
-    std::uint64_t refused = 0;  // batches that Redis refused (OOM, WRONGTYPE, ...) and that wait
+    std::uint64_t refused = 0;             // batches that Redis refused (OOM, WRONGTYPE, ...) and that wait
+    std::uint64_t connections_lost = 0;    // and those that could not be made
+    std::uint64_t shipped_for_others = 0;  // records of them that dead processes have left
+    bounded_histogram apply_us{};          // from sending a batch to its answer
+    std::chrono::milliseconds waiting{0};  // how long the oldest record of `lag` has been
 };
 
 class shipper {
@@ -37,6 +48,7 @@ public:
         const time_source& clock;
         std::function<std::string()> redis_url;  // asked before each connect (the embedded server may move)
         std::string data_set_file;               // data_dir/data-set: the data set id last seen
+        record_metrics* metrics = nullptr;       // gets each record of this process, once; must outlive the shipper
     };
     explicit shipper(parts with);
     ~shipper();
