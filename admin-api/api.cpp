@@ -9,6 +9,7 @@
 #include "admin-api/auth.hpp"
 #include "admin-api/endpoints.hpp"
 #include "admin-api/metrics.hpp"
+#include "admin-api/openapi.hpp"
 #include "admin-api/problem.hpp"
 #include "admin-api/query.hpp"
 #include "admin-api/router.hpp"
@@ -61,6 +62,13 @@ struct api::impl {
         co_return made;
     }
 
+    awaitable<response> one_user(std::string_view name, query asked) {
+        auto id = percent_decoded(name);
+        if (!id) co_return problem(400, "The user's id has a malformed %XX in it.");
+        const auto reports = with.reports.within(report_budget);
+        co_return co_await user(reports, with.clock.wall_ms(), std::move(*id), std::move(asked));
+    }
+
     awaitable<response> answer(const request& what) {
         const auto to = match(with.settings.admin, what.target, with.settings.admin.listen.has_value());
         if (!to) co_return problem(404, "There is no such admin route.");
@@ -71,6 +79,8 @@ struct api::impl {
         auto asked = query::parse(to->query, to->to->parameters);
         if (const auto* bad = std::get_if<bad_parameter>(&asked)) co_return bad_request(*bad);
         if (to->to->endpoint == endpoint_id::metrics) co_return co_await metrics(what);
+        if (to->to->endpoint == endpoint_id::user)
+            co_return co_await one_user(to->name, std::move(std::get<query>(asked)));
         co_return co_await ask(to->to->endpoint, std::move(std::get<query>(asked)), known);
     }
 
@@ -88,7 +98,10 @@ struct api::impl {
                 co_return co_await requests(reports, std::move(asked));
             case endpoint_id::healthz:
                 co_return json_response(200, alive_json());
-            case endpoint_id::metrics:  // answered already: it needs the Accept field
+            case endpoint_id::openapi:
+                co_return json_response(200, openapi_document(with.settings.admin.path));
+            case endpoint_id::metrics:  // these two were answered already
+            case endpoint_id::user:
             case endpoint_id::readyz:
                 break;
         }

@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <string>
 
 #include "admin-api/api.hpp"
 #include "admin-api/query.hpp"
@@ -21,6 +22,8 @@ boost::asio::awaitable<response> overview(tracking::store::reports reports, std:
 boost::asio::awaitable<response> usage(tracking::store::reports reports, std::int64_t now_ms, query asked);
 boost::asio::awaitable<response> stats(tracking::store::reports reports, std::int64_t now_ms);
 boost::asio::awaitable<response> requests(tracking::store::reports reports, query asked);
+boost::asio::awaitable<response> user(tracking::store::reports reports, std::int64_t now_ms, std::string id,
+                                      query asked);
 
 response bad_request(const bad_parameter& why);
 

@@ -15,11 +15,11 @@ int hex_value(char c) {
     return -1;
 }
 
-std::optional<std::string> decode(std::string_view text) {
+std::optional<std::string> decode(std::string_view text, bool plus_is_space = true) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '+') {
+        if (text[i] == '+' && plus_is_space) {
             out += ' ';
         } else if (text[i] != '%') {
             out += text[i];
@@ -38,6 +38,8 @@ std::optional<std::string> decode(std::string_view text) {
 std::string shown(std::string_view name) { return std::string(name.substr(0, 64)); }
 
 }  // namespace
+
+std::optional<std::string> percent_decoded(std::string_view text) { return decode(text, false); }
 
 std::variant<query, bad_parameter> query::parse(std::string_view text, std::span<const std::string_view> known) {
     query made;

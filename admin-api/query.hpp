@@ -16,6 +16,9 @@ struct bad_parameter {
     std::string why;
 };
 
+// `text` with its %XX decoded and nothing else, as a path has them; nullopt when one is malformed.
+std::optional<std::string> percent_decoded(std::string_view text);
+
 class query {
 public:
     // `text` is what stands behind the '?'.

@@ -13,10 +13,12 @@ namespace {
 constexpr std::array<std::string_view, 3> range_parameters{"days", "from", "to"};
 constexpr std::array<std::string_view, 6> requests_parameters{"limit", "cursor", "user", "feature", "model", "outcome"};
 
-constexpr std::array<route, 7> routes{{
+constexpr std::array<route, 9> routes{{
     {"/ai/overview", endpoint_id::overview, false, {}},
     {"/ai/usage", endpoint_id::usage, false, range_parameters},
     {"/ai/requests", endpoint_id::requests, false, requests_parameters},
+    {"/ai/users/", endpoint_id::user, false, range_parameters, false, true},
+    {"/openapi.json", endpoint_id::openapi, false, {}},
     {"/stats", endpoint_id::stats, false, {}},
     {"/healthz", endpoint_id::healthz, true, {}, true},
     {"/readyz", endpoint_id::readyz, true, {}, true},
@@ -34,12 +36,15 @@ std::string_view without_authority(std::string_view target) {
 
 const route* find(std::string_view path, bool at_root) {
     for (const auto& one : routes) {
-        if (one.path == path && (one.at_root || !at_root)) return &one;
+        const bool fits = one.has_name ? path.size() > one.path.size() && path.starts_with(one.path) : path == one.path;
+        if (fits && (one.at_root || !at_root)) return &one;
     }
     return nullptr;
 }
 
 }  // namespace
+
+std::span<const route> all_routes() { return routes; }
 
 std::optional<matched> match(const conf::admin_settings& settings, std::string_view target, bool own_listener) {
     target = without_authority(target);
@@ -48,10 +53,11 @@ std::optional<matched> match(const conf::admin_settings& settings, std::string_v
     const auto query = target.substr(std::min(mark + 1, target.size()));
     std::string_view prefix = settings.path;
     while (prefix.ends_with('/')) prefix.remove_suffix(1);
-    const route* to = path.starts_with(prefix) ? find(path.substr(prefix.size()), false) : nullptr;
+    const auto below = path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view();
+    const route* to = find(below, false);
     if (to == nullptr && own_listener) to = find(path, true);
     if (to == nullptr) return std::nullopt;
-    return matched{to, query};
+    return matched{to, query, to->has_name ? below.substr(to->path.size()) : std::string_view()};
 }
 
 bool owns(const conf::admin_settings& settings, std::string_view target, bool own_listener) {

@@ -100,7 +100,8 @@ protected:
                                                      .when = *zone,
                                                      .clock = clock,
                                                      .redis_url = [url] { return url; },
-                                                     .data_set_file = dir + "/data-set"});
+                                                     .data_set_file = dir + "/data-set",
+                                                     .metrics = &metrics});
         boost::asio::co_spawn(context, ship->run(), boost::asio::detached);
     }
     void stop() {
@@ -162,6 +163,7 @@ protected:
     memory_journal journals;
     tracking::system_time clock;
     std::optional<tracking::store::calendar> zone;
+    tracking::store::record_metrics metrics{1'000};
     std::optional<tracking::store::shipper> ship;
     std::mt19937_64 random{20261122};
     std::vector<tracking::record> written;

@@ -10,7 +10,7 @@ void backlog_age::seen(std::uint64_t first, time_point now) {
     if (marks_.size() > marks_most) thin_out();
 }
 
-// Every second mark goes, and new ones come half as often: the age stays within 2 % of itself.
+// Every second mark goes, and new ones come half as often: they are a 30th of the whole time apart at most.
 void backlog_age::thin_out() {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < marks_.size(); i += 2) marks_[kept++] = marks_[i];

@@ -76,6 +76,19 @@ public:
     // proportion to the requests.
     boost::asio::awaitable<answer<std::vector<user_row>>> top_users(std::vector<std::string> day_periods,
                                                                     std::size_t most);
+    struct user_month {
+        std::string month;  // 2026-11
+        std::string plan;   // of the latest usage in it; "" = not known
+        std::int64_t requests = 0, errors = 0, tokens_used = 0, cost_nano = 0;
+    };
+    // All in which the user was seen, oldest first; none = never.
+    boost::asio::awaitable<answer<std::vector<user_month>>> user_months(std::string user);
+    struct user_day {
+        std::int64_t requests = 0, cost_nano = 0;
+    };
+    // One for each period, zeros where Redis has none (it keeps them for 400 days).
+    boost::asio::awaitable<answer<std::vector<user_day>>> user_days(std::vector<std::string> day_periods,
+                                                                    std::string user);
     // Newest first, behind `cursor` ("" = from the newest).
     boost::asio::awaitable<answer<stream_page>> usage_entries(std::string cursor, std::size_t most);
     boost::asio::awaitable<answer<stream_page>> analytics_entries(std::size_t most);
