@@ -1,6 +1,10 @@
 // GET /metrics of a running aimeter: what a Prometheus would see of requests that were really made.
 #include <ctime>
+#include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 
 #include "tests/support/metrics_text.hpp"
 #include "tests/support/record_test.hpp"
@@ -225,6 +229,103 @@ TEST_F(proxy_metrics, a_refused_reload_is_seen) {
     proxy->process().signal(SIGHUP);
     EXPECT_TRUE(eventually([&] { return succeeded() == "1"; }));
     EXPECT_GT(scrape().sum("aimeter_config_last_reload_success_timestamp_seconds"), first);
+}
+
+// ---- the dashboard and the alerts in conf/
+// ------------------------------------------------------------------------------
+
+std::string file_text(const std::string& name) {
+    std::ifstream in(std::string(AIMETER_SOURCE_DIR) + "/" + name);
+    EXPECT_TRUE(in) << name;
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Every query of the dashboard, with a value for each of Grafana's variables.
+std::vector<std::string> dashboard_queries() {
+    std::vector<std::string> all;
+    const auto dashboard = nlohmann::json::parse(file_text("conf/grafana-dashboard.json"));
+    for (const auto& panel : dashboard["panels"]) {
+        for (const auto& target : panel.value("targets", nlohmann::json::array())) {
+            std::string query = target["expr"];
+            for (const auto& [variable, value] :
+                 {std::pair("\\$__rate_interval", "5m"), std::pair("\\$__range", "1h"), std::pair("\\$[a-z]+", ".*")})
+                query = std::regex_replace(query, std::regex(variable), value);
+            all.push_back(query);
+        }
+    }
+    return all;
+}
+
+TEST_F(proxy_metrics, dashboard_and_alerts_ask_for_what_there_is) {
+    start();
+    answer_once(json_answer());
+    std::set<std::string> known;
+    for (const auto& one : scrape_of(1).samples) {
+        known.insert(one.name);
+        for (const auto& [label, value] : one.labels) known.insert(label);
+    }
+    known.insert("error_type");  // of failures
+    std::string text = file_text("conf/alert-rules.yml");
+    for (const auto& query : dashboard_queries()) text += "\nexpr: " + query;
+    const std::regex name("(aimeter|gen_ai|process)_[a-z_]+");
+    std::size_t names = 0;
+    for (std::sregex_iterator at(text.begin(), text.end(), name), end; at != end; ++at, ++names)
+        EXPECT_TRUE(known.contains(at->str())) << at->str();
+    EXPECT_GT(names, 60U);
+}
+
+TEST_F(proxy_metrics, rules_and_queries_are_those_of_prometheus) {
+    if (!has_promtool()) GTEST_SKIP() << "promtool is missing: apt-get install prometheus";
+    const std::string rules = std::string(AIMETER_SOURCE_DIR) + "/conf/alert-rules.yml";
+    EXPECT_EQ(complaint_of_promtool("check rules " + rules, ""), "");
+
+    // promtool reads rule files beside the test.
+    std::filesystem::copy(rules, temp.path() + "/alert-rules.yml");
+    std::ofstream(temp.path() + "/test.yml") << file_text("tests/fixtures/alert-rules-test.yml");
+    EXPECT_EQ(complaint_of_promtool("test rules " + temp.path() + "/test.yml", ""), "");
+
+    nlohmann::json recorded = nlohmann::json::array();
+    for (const auto& query : dashboard_queries())
+        recorded.push_back({{"record", "query:" + std::to_string(recorded.size())}, {"expr", query}});
+    std::ofstream(temp.path() + "/queries.yml")
+        << nlohmann::json{{"groups", {{{"name", "dashboard"}, {"rules", recorded}}}}};
+    EXPECT_EQ(complaint_of_promtool("check rules " + temp.path() + "/queries.yml", ""), "");
+}
+
+// A real Prometheus scrapes aimeter, in the format that it prefers (OpenMetrics), and works with the rules.
+TEST_F(proxy_metrics, a_prometheus_takes_them) {
+    const std::string program = "/usr/bin/prometheus";
+    if (!std::filesystem::exists(program)) GTEST_SKIP() << "prometheus is missing: apt-get install prometheus";
+    start();
+    for (int i = 0; i < 3; ++i) answer_once(json_answer());
+    scrape_of(3);
+    std::uint16_t port = 0;
+    listen_on("127.0.0.1", port);
+    const std::string where = "127.0.0.1:" + std::to_string(port);
+    std::ofstream(temp.path() + "/prometheus.yml")
+        << "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+        << "rule_files: [" << AIMETER_SOURCE_DIR << "/conf/alert-rules.yml]\n"
+        << "scrape_configs:\n  - job_name: aimeter\n    metrics_path: /api/admin/metrics\n"
+        << "    authorization: {credentials_file: " << aimeter().data_dir() << "/admin-token}\n"
+        << "    static_configs: [{targets: ['127.0.0.1:" << proxy->port() << "']}]\n";
+    child_process prometheus({{program, "--config.file=" + temp.path() + "/prometheus.yml",
+                               "--storage.tsdb.path=" + temp.path() + "/data", "--web.listen-address=" + where},
+                              {},
+                              ""});
+    const auto query = [&](const std::string& what) {
+        const descriptor there = connect_to("127.0.0.1", port, milliseconds(200));
+        if (!there.valid()) return std::string("not up yet");
+        raw_client client("127.0.0.1", port);
+        client.send("GET /api/v1/query?query=" + what + " HTTP/1.1\r\nHost: " + where + "\r\n\r\n");
+        return client.read().body;
+    };
+    EXPECT_TRUE(eventually([&] { return query("sum(aimeter_requests_total)").find(R"(,"3"])") != std::string::npos; },
+                           std::chrono::seconds(30)))
+        << query("up") << prometheus.err();
+    EXPECT_THAT(query("sum(aimeter_cost_usd_total)"), HasSubstr("\"0.000975\""));
+    EXPECT_THAT(query("gen_ai_client_operation_duration_seconds_bucket%7Ble=%22%2BInf%22%7D"), HasSubstr("\"3\""));
+    prometheus.signal(SIGTERM);
+    prometheus.wait_exit(std::chrono::seconds(20));
 }
 
 }  // namespace
