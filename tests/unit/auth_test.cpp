@@ -151,7 +151,8 @@ TEST(Routes, OnlyTheOnesServedAreOwned) {
     const conf::admin_settings settings;
     for (const char* target :
          {"/api/admin/ai/overview", "/api/admin/ai/usage?days=7", "/api/admin/stats", "/api/admin/ai/requests?",
-          "/api/admin/healthz", "/api/admin/readyz", "http://example.com/api/admin/stats?x=1"}) {
+          "/api/admin/healthz", "/api/admin/readyz", "/api/admin/metrics", "/api/admin/ai/users/a/b?days=1",
+          "/api/admin/openapi.json", "http://example.com/api/admin/stats?x=1"}) {
         EXPECT_TRUE(admin::owns(settings, target)) << target;
     }
     for (const char* target : {"/",
@@ -162,6 +163,9 @@ TEST(Routes, OnlyTheOnesServedAreOwned) {
                                "/api/admin/ai",
                                "/api/admin/ai/usage/",
                                "/api/admin/users",
+                               "/api/admin/ai/users",
+                               "/api/admin/ai/users/",
+                               "/metrics",
                                "/api/admin/ai/overview/x",
                                "/api/admin/AI/overview",
                                "/api/admin/%61i/overview",
@@ -182,6 +186,8 @@ TEST(Routes, AnOwnListenerServesHealthAtItsRootToo) {
     const conf::admin_settings settings;
     EXPECT_TRUE(admin::owns(settings, "/healthz", true));
     EXPECT_TRUE(admin::owns(settings, "/readyz", true));
+    EXPECT_TRUE(admin::owns(settings, "/metrics", true));
+    EXPECT_FALSE(admin::owns(settings, "/openapi.json", true));
     EXPECT_TRUE(admin::owns(settings, "/api/admin/readyz", true));
     EXPECT_FALSE(admin::owns(settings, "/stats", true));
 }
