@@ -34,6 +34,19 @@ void append_label_value(std::string& to, std::string_view value) {
     }
 }
 
+// a="1",b="2"
+std::string label_text(const metric_labels& of) {
+    std::string text;
+    for (const metric_label& one : of) {
+        if (one.value.empty()) continue;
+        if (!text.empty()) text += ',';
+        text.append(one.name).append("=\"");
+        append_label_value(text, one.value);
+        text += '"';
+    }
+    return text;
+}
+
 // OpenMetrics wants bounds that look like floats: "1.0". Prometheus since 3.0 writes all of them so.
 std::string bound_text(std::int64_t bound, int places) {
     std::string text = decimal_text(bound, places);
@@ -89,43 +102,37 @@ void exposition::family(std::string_view name, metric_type type, std::string_vie
     out_.append("# TYPE ").append(shown).append(" ").append(type_text(type)).append("\n");
 }
 
-// `bound`: the value of le, of a histogram's bucket.
-void exposition::name(std::string_view suffix, const metric_labels& of, std::string_view bound) {
+// `labels`: as label_text() wrote them. `bound`: the value of le, of a histogram's bucket.
+void exposition::name(std::string_view suffix, std::string_view labels, std::string_view bound) {
     out_.append(name_).append(suffix);
-    char before = '{';
-    const auto add = [&](std::string_view label, std::string_view value) {
-        out_ += before;
-        before = ',';
-        out_.append(label).append("=\"");
-        append_label_value(out_, value);
-        out_ += '"';
-    };
-    for (const metric_label& one : of)
-        if (!one.value.empty()) add(one.name, one.value);
-    if (!bound.empty()) add("le", bound);
-    if (before == ',') out_ += '}';
+    if (!labels.empty() || !bound.empty()) {
+        out_.append("{").append(labels);
+        if (!bound.empty()) out_.append(labels.empty() ? "" : ",").append("le=\"").append(bound).append("\"");
+        out_ += '}';
+    }
     out_ += ' ';
 }
 
 void exposition::sample(const metric_labels& of, std::int64_t value, int places) {
-    name({}, of);
+    name({}, label_text(of));
     out_.append(decimal_text(value, places)).append("\n");
 }
 
 void exposition::histogram(const metric_labels& of, const tracking::store::bounded_histogram& from,
                            std::span<const std::int64_t> bounds, int places) {
+    const std::string labels = label_text(of);  // once for all lines: escaping is most of the work
     std::uint64_t so_far = 0;
     for (std::size_t i = 0; i < bounds.size(); ++i) {
         so_far += from.counts[i];
-        name("_bucket", of, bound_text(bounds[i], places));
+        name("_bucket", labels, bound_text(bounds[i], places));
         out_.append(std::to_string(so_far)).append("\n");
     }
     const std::string all = std::to_string(from.count());
-    name("_bucket", of, "+Inf");
+    name("_bucket", labels, "+Inf");
     out_.append(all).append("\n");
-    name("_sum", of);
+    name("_sum", labels);
     out_.append(decimal_text(from.sum, places)).append("\n");
-    name("_count", of);
+    name("_count", labels);
     out_.append(all).append("\n");
 }
 

@@ -48,7 +48,7 @@ public:
     std::string take();
 
 private:
-    void name(std::string_view suffix, const metric_labels& of, std::string_view bound = {});
+    void name(std::string_view suffix, std::string_view labels, std::string_view bound = {});
 
     const exposition_format format_;
     std::string name_;
