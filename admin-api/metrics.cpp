@@ -77,6 +77,16 @@ void write_workers(exposition& to, const metrics_state& now) {
            number(now.connections_most));
 }
 
+void write_certificates(exposition& to, const std::vector<metrics_state::certificate>& all) {
+    if (all.empty()) return;  // no TLS
+    to.family("aimeter_tls_certificate_expiry_timestamp_seconds", gauge,
+              "When the certificate ceases to be valid, since the epoch.");
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const std::string index = std::to_string(i);  // two may have the same name
+        to.sample({{"certificate", index}, {"name", all[i].name}}, all[i].ends_ms, milli);
+    }
+}
+
 void write_life(exposition& to, const metrics_state& now) {
     to.family("aimeter_build_info", gauge, "1, with the version as a label.");
     to.sample({{"version", AIMETER_VERSION}}, 1);
@@ -106,6 +116,7 @@ std::string metrics_text(const metrics_state& now, const std::optional<process_f
     write_redis(to, now.shipping);
     write_upstream(to, now.peers);
     write_workers(to, now);
+    write_certificates(to, now.certificates);
     write_life(to, now);
     if (process) write_process(to, *process);
     return to.take();

@@ -37,6 +37,12 @@ struct metrics_state {
     std::vector<worker> workers;
     std::uint64_t connections_most = 0;
 
+    struct certificate {
+        std::string name;  // the first one in it
+        std::int64_t ends_ms = 0;
+    };
+    std::vector<certificate> certificates;  // that clients are shown
+
     bool reload_succeeded = true;
     std::int64_t reloaded_ms = 0;  // the start counts as one
     bool draining = false;

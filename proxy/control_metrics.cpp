@@ -82,6 +82,8 @@ net::awaitable<admin::metrics_state> control::metrics() {
         now.workers.push_back({worker_figures_[i].client_connections, in_time[i]});
     }
     now.connections_most = rules_->settings.limits.connections;
+    for (auto& [name, at_ms] : certificate_ends(rules_->tls.server))
+        now.certificates.push_back({std::move(name), at_ms});
     now.reload_succeeded = reload_succeeded_;
     now.reloaded_ms = reloaded_ms_;
     now.draining = stopping_;

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <new>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -100,6 +102,16 @@ public:
         return found == names_.end() ? nullptr : found->second.get();
     }
 
+    // Those beside the first one's.
+    static std::set<SSL_CTX*> contexts_beside(SSL_CTX& first) {
+        std::set<SSL_CTX*> others;
+        const auto* const own = static_cast<const contexts_by_name*>(SSL_CTX_get_ex_data(&first, slot()));
+        if (own == nullptr) return others;
+        for (const auto& [name, context] : own->names_)
+            if (context) others.insert(context.get());
+        return others;
+    }
+
     // A handshake under way may outlive the configuration that it began with, but not its context.
     void keep_with(SSL_CTX& first) && {
         auto* const kept = new contexts_by_name(std::move(*this));
@@ -108,7 +120,6 @@ public:
         SSL_CTX_set_tlsext_servername_arg(&first, kept);
     }
 
-private:
     static std::vector<std::string> names_in(const X509& certificate) {
         std::vector<std::string> names;
         const auto free_names = [](GENERAL_NAMES* all) { GENERAL_NAMES_free(all); };
@@ -124,6 +135,7 @@ private:
         return names;
     }
 
+private:
     static int slot() {
         static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, &contexts_by_name::release);
         return index;
@@ -185,6 +197,21 @@ std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings&
         if (std::string problem = take(files, "tls.certificates."); !problem.empty()) return problem;
     if (!settings.certificates.empty()) std::move(by_name).keep_with(*first);
     return first;
+}
+
+std::vector<certificate_end> certificate_ends(const tls_context& server) {
+    std::vector<certificate_end> ends;
+    const auto add = [&](SSL_CTX& by) {
+        const X509* const certificate = SSL_CTX_get0_certificate(&by);
+        std::tm when{};
+        if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) return;
+        const auto names = contexts_by_name::names_in(*certificate);
+        ends.push_back({names.empty() ? std::string() : names.front(), std::int64_t{1000} * ::timegm(&when)});
+    };
+    if (!server) return ends;
+    add(*server);
+    for (SSL_CTX* const one : contexts_by_name::contexts_beside(*server)) add(*one);
+    return ends;
 }
 
 std::variant<tls_context, std::string> make_client_tls(const conf::forward_settings& settings) {

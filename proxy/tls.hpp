@@ -5,9 +5,11 @@
 #include <openssl/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "conf/config.hpp"
 #include "proxy/stream.hpp"
@@ -22,6 +24,13 @@ using tls_context = std::shared_ptr<SSL_CTX>;
 // client's server name (RFC 6066, 3) chooses among the names in them; the first is for all other clients. Null when no
 // certificate is set; the string says what is wrong.
 std::variant<tls_context, std::string> make_server_tls(const conf::tls_settings& settings);
+// Of each certificate of a context that make_server_tls() made: the first name in it ("" = it has none), and when it
+// ceases to be valid, in ms since the epoch.
+struct certificate_end {
+    std::string name;
+    std::int64_t at_ms = 0;
+};
+std::vector<certificate_end> certificate_ends(const tls_context& server);
 // For https:// upstreams: the certificate and the host name are verified unless forward.verify is off.
 std::variant<tls_context, std::string> make_client_tls(const conf::forward_settings& settings);
 

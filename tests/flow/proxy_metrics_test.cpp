@@ -264,7 +264,8 @@ TEST_F(proxy_metrics, dashboard_and_alerts_ask_for_what_there_is) {
         known.insert(one.name);
         for (const auto& [label, value] : one.labels) known.insert(label);
     }
-    known.insert("error_type");  // of failures
+    known.insert("error_type");                                        // of failures
+    known.insert("aimeter_tls_certificate_expiry_timestamp_seconds");  // with tls.cert
     std::string text = file_text("conf/alert-rules.yml");
     for (const auto& query : dashboard_queries()) text += "\nexpr: " + query;
     const std::regex name("(aimeter|gen_ai|process)_[a-z_]+");
