@@ -96,6 +96,8 @@ struct api::impl {
                 co_return co_await stats(reports, now);
             case endpoint_id::requests:
                 co_return co_await requests(reports, std::move(asked));
+            case endpoint_id::verify:
+                co_return co_await verify(with.verify, reports.when());
             case endpoint_id::healthz:
                 co_return json_response(200, alive_json());
             case endpoint_id::openapi:

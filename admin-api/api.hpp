@@ -12,6 +12,7 @@
 
 #include "conf/config.hpp"
 #include "tracking/clock.hpp"
+#include "tracking/store/verify_service.hpp"
 
 namespace tracking::store {
 class reports;
@@ -67,6 +68,7 @@ public:
         const tracking::time_source& clock;
         std::function<boost::asio::awaitable<admin::health>()> health;
         std::function<boost::asio::awaitable<metrics_state>()> metrics{};  // of this moment; none = /metrics is 404
+        tracking::store::verify_service* verify = nullptr;  // null: /ai/verify answers 503
     };
     explicit api(parts with);
     ~api();

@@ -125,23 +125,17 @@ awaitable<maybe_error> read_feature_latency(store::reports& reports, const std::
 // no bucket.
 awaitable<maybe_error> read_hours(store::reports& reports, usage_figures& to) {
     const auto dates = to.range.dates();
-    std::vector<std::string> periods;
-    for (const date day : dates) {
-        for (int hour = 0; hour < 24; ++hour) periods.push_back(hour_period(day, hour));
-    }
-    const std::vector<counter> only{counter::requests, counter::errors, counter::cost_nano};
-    std::vector<counters> read;
-    if (auto error = unpack(co_await reports.usage(std::move(periods), only), read)) co_return error;
-    const auto sum = [](std::int64_t& into, const counters& from, counter which) {
-        into = store::saturating_sum(into, from[static_cast<std::size_t>(which)]);
-    };
-    for (std::size_t i = 0; i < read.size(); ++i) {
-        auto& hour = to.hours[i % 24];
-        sum(hour.requests, read[i], counter::requests);
-        sum(hour.errors, read[i], counter::errors);
-        sum(hour.cost_nano, read[i], counter::cost_nano);
-        const auto weekday = static_cast<std::size_t>(weekday_of(dates[i / 24]));
-        sum(to.heatmap[weekday][i % 24], read[i], counter::requests);
+    std::vector<std::int64_t> read;  // requests, errors and cost of each hour
+    if (auto error = unpack(co_await reports.hours(days_of(to.range)), read)) co_return error;
+    const auto sum = [](std::int64_t& into, std::int64_t value) { into = store::saturating_sum(into, value); };
+    for (std::size_t i = 0; i + 2 < read.size(); i += 3) {
+        const std::size_t at = i / 3;
+        auto& hour = to.hours[at % 24];
+        sum(hour.requests, read[i]);
+        sum(hour.errors, read[i + 1]);
+        sum(hour.cost_nano, read[i + 2]);
+        const auto weekday = static_cast<std::size_t>(weekday_of(dates[at / 24]));
+        sum(to.heatmap[weekday][at % 24], read[i]);
     }
     co_return std::nullopt;
 }

@@ -24,6 +24,10 @@ boost::asio::awaitable<response> stats(tracking::store::reports reports, std::in
 boost::asio::awaitable<response> requests(tracking::store::reports reports, query asked);
 boost::asio::awaitable<response> user(tracking::store::reports reports, std::int64_t now_ms, std::string id,
                                       query asked);
+// Waits for the end of the audit for so long, then answers 202 with how far it is.
+inline constexpr std::chrono::milliseconds verify_patience{20'000};
+boost::asio::awaitable<response> verify(tracking::store::verify_service* service,
+                                        const tracking::store::calendar& when);
 
 response bad_request(const bad_parameter& why);
 

@@ -13,11 +13,12 @@ namespace {
 constexpr std::array<std::string_view, 3> range_parameters{"days", "from", "to"};
 constexpr std::array<std::string_view, 6> requests_parameters{"limit", "cursor", "user", "feature", "model", "outcome"};
 
-constexpr std::array<route, 9> routes{{
+constexpr std::array<route, 10> routes{{
     {"/ai/overview", endpoint_id::overview, false, {}},
     {"/ai/usage", endpoint_id::usage, false, range_parameters},
     {"/ai/requests", endpoint_id::requests, false, requests_parameters},
     {"/ai/users/", endpoint_id::user, false, range_parameters, false, true},
+    {"/ai/verify", endpoint_id::verify, false, {}},
     {"/openapi.json", endpoint_id::openapi, false, {}},
     {"/stats", endpoint_id::stats, false, {}},
     {"/healthz", endpoint_id::healthz, true, {}, true},

@@ -9,7 +9,7 @@
 
 namespace admin {
 
-enum class endpoint_id { overview, usage, stats, requests, healthz, readyz, metrics, user, openapi };
+enum class endpoint_id { overview, usage, stats, requests, healthz, readyz, metrics, user, verify, openapi };
 
 struct route {
     std::string_view path;  // below admin.path

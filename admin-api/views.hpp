@@ -13,6 +13,7 @@
 #include "admin-api/api.hpp"
 #include "admin-api/time_range.hpp"
 #include "tracking/store/reports.hpp"
+#include "tracking/store/verify_service.hpp"
 
 namespace admin {
 
@@ -55,6 +56,9 @@ struct usage_figures {
     std::vector<tracking::store::reports::user_row> users;
 };
 std::string usage_json(const usage_figures& from, const tracking::store::calendar& when);
+
+std::string verify_json(const tracking::store::audit_report& from, const tracking::store::calendar& when);
+std::string verify_running_json(const tracking::store::audit_running& from, const tracking::store::calendar& when);
 
 using entry_fields = std::vector<std::pair<std::string, std::string>>;
 

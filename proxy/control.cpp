@@ -132,6 +132,8 @@ std::string control::open_store() {
                                                         .redis_url = [url] { return url; },
                                                         .data_set_file = settings_.data_dir + "/data-set",
                                                         .metrics = record_metrics_.get()});
+    verify_ = std::make_unique<verify_service>(verify_service::parts{
+        .executor = context_.get_executor(), .settings = settings_, .redis_url = [url] { return url; }});
     record_log_ = std::make_unique<record_log>(
         record_log::parts{.executor = context_.get_executor(), .form = settings_.track.log, .journals = *journals_});
     auto [tokens, problem] = admin::load_tokens(settings_);
@@ -141,7 +143,8 @@ std::string control::open_store() {
                                                           .reports = *reports_,
                                                           .clock = clock_,
                                                           .health = [this] { return health(); },
-                                                          .metrics = [this] { return metrics(); }});
+                                                          .metrics = [this] { return metrics(); },
+                                                          .verify = verify_.get()});
     return {};
 }
 

@@ -25,6 +25,7 @@
 #include "tracking/store/record_log.hpp"
 #include "tracking/store/reports.hpp"
 #include "tracking/store/shipper.hpp"
+#include "tracking/store/verify_service.hpp"
 
 namespace proxy {
 
@@ -94,6 +95,7 @@ private:
     std::unique_ptr<tracking::store::reports> reports_;
     std::unique_ptr<tracking::store::record_metrics> record_metrics_;
     std::unique_ptr<tracking::store::shipper> shipper_;
+    std::unique_ptr<tracking::store::verify_service> verify_;
     std::unique_ptr<tracking::store::record_log> record_log_;
     std::unique_ptr<admin::api> api_;
     std::atomic<std::uint32_t> open_connections_ = 0;

@@ -162,6 +162,7 @@ net::awaitable<void> control::shut_down() {
         spdlog::warn("some records are still in the journal; the {} ships them",
                      handed_over_ ? "successor" : "next start");
     record_log_->stop();
+    verify_->stop();
     shipper_->stop();
     jwks_->stop();
     upstream_->stop();

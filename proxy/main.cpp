@@ -81,11 +81,11 @@ int check(const serve_flags& flags) {
     return conf::run_check(flags.file, flags.overrides(), std::cout, std::cerr);
 }
 
-int verify(const serve_flags& flags) {
+int verify(const serve_flags& flags, const tracking::store::verify_options& how) {
     const auto settings = load(flags);
     if (!settings) return exit_failed;
     std::string problem;
-    const bool same = tracking::store::verify(*settings, std::cout, problem);
+    const bool same = tracking::store::verify(*settings, how, std::cout, problem);
     if (!problem.empty()) std::cerr << "aimeter verify: " << problem << "\n";
     return same && problem.empty() ? 0 : exit_failed;
 }
@@ -223,7 +223,15 @@ int main(int argc, char** argv) {
 
     CLI::App* verify_command = app.add_subcommand("verify", "recount streams against hashes against the journal");
     add_config(*verify_command, flags);
-    verify_command->callback([&] { result = verify(flags); });
+    tracking::store::verify_options verified;
+    auto* repair = verify_command->add_flag("--repair", verified.repair, "make the hashes what the streams say");
+    verify_command->add_flag("--dry-run", verified.dry_run, "with --repair: say what it would change")->needs(repair);
+    verify_command->add_flag("--force", verified.force, "with --repair: even if the streams have lost entries")
+        ->needs(repair);
+    verify_command->add_option("--differences", verified.shown, "differences to print; the rest is counted");
+    verify_command->add_option("--memory", verified.memory_mb, "MB to count in; what does not fit takes another pass")
+        ->check(CLI::Range(1, 1'000'000));
+    verify_command->callback([&] { result = verify(flags, verified); });
 
     reprice_flags repriced;
     CLI::App* reprice_command = app.add_subcommand("reprice", "what recorded requests cost under the prices of today");

@@ -210,6 +210,43 @@ TEST_F(Admin, UsageHasARowForEachDayOfTheRange) {
     EXPECT_EQ(get("/ai/usage?from=2026-11-20&to=2026-11-20")["totals"]["requests"], 1);
 }
 
+// What was read of past days is remembered, but not beyond what is added to them, or repaired.
+TEST_F(Admin, AYearsFiguresFollowWhatChangesInThePast) {
+    const std::string day = "aimeter:usage:day:2026-09-10";
+    const auto latency = [&](std::int64_t us, std::int64_t times) {
+        count(day + ":latency", {{std::to_string(histogram_bucket(us)), times}});
+    };
+    count(day, {{"requests", 4}});
+    count("aimeter:usage:hour:2026-09-10T07", {{"requests", 4}, {"errors", 1}});
+    latency(1'000'000, 4);
+    redis_->run({"ZADD", day + ":users:requests", "3", "a", "1", "b"});
+    redis_->run({"PFADD", day + ":active", "a", "b"});
+    auto view = get("/ai/usage?days=365");
+    EXPECT_NEAR(view["totals"]["p99DurationMs"], 1'000, 20);
+    EXPECT_EQ(view["totals"]["activeUsers"], 2);
+    EXPECT_EQ(view["byHour"][7]["requests"], 4);
+    EXPECT_EQ(view["byHour"][7]["errors"], 1);
+    EXPECT_EQ(view["heatmap"][3][7], 4) << "a Thursday";
+    EXPECT_EQ(view["topUsers"][0]["requests"], 3);
+    EXPECT_EQ(get("/ai/usage?days=365"), view);
+
+    count(day, {{"requests", 5}});
+    count("aimeter:usage:hour:2026-09-10T07", {{"requests", 5}});
+    latency(9'000'000, 5);
+    redis_->run({"ZINCRBY", day + ":users:requests", "5", "c"});
+    redis_->run({"PFADD", day + ":active", "c"});
+    view = get("/ai/usage?days=365");
+    EXPECT_NEAR(view["totals"]["p99DurationMs"], 9'000, 180);
+    EXPECT_EQ(view["totals"]["activeUsers"], 3);
+    EXPECT_EQ(view["byHour"][7]["requests"], 9);
+    EXPECT_EQ(view["topUsers"][0]["userId"], "c");
+
+    redis_->run({"DEL", day + ":latency"});
+    latency(2'000'000, 9);
+    redis_->run({"HINCRBY", "aimeter:meta", "repairs", "1"});
+    EXPECT_NEAR(get("/ai/usage?days=365")["totals"]["p99DurationMs"], 2'000, 40);
+}
+
 TEST_F(Admin, UsageByLabelAddsUpDaysAndWholeMonths) {
     labelled("month:2026-10", "feature", "content-gen", {{"requests", 10}, {"costNanoUsd", 7}});
     labelled("month:2026-10", "feature", "cover-letter", {{"requests", 90}});

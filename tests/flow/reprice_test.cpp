@@ -77,7 +77,7 @@ protected:
     bool verified() {
         std::ostringstream out;
         std::string problem;
-        const bool agrees = verify(settings, out, problem);
+        const bool agrees = verify(settings, {}, out, problem);
         EXPECT_TRUE(agrees) << out.str() << problem;
         return agrees;
     }

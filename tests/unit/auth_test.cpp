@@ -152,7 +152,7 @@ TEST(Routes, OnlyTheOnesServedAreOwned) {
     for (const char* target :
          {"/api/admin/ai/overview", "/api/admin/ai/usage?days=7", "/api/admin/stats", "/api/admin/ai/requests?",
           "/api/admin/healthz", "/api/admin/readyz", "/api/admin/metrics", "/api/admin/ai/users/a/b?days=1",
-          "/api/admin/openapi.json", "http://example.com/api/admin/stats?x=1"}) {
+          "/api/admin/openapi.json", "/api/admin/ai/verify", "http://example.com/api/admin/stats?x=1"}) {
         EXPECT_TRUE(admin::owns(settings, target)) << target;
     }
     for (const char* target : {"/",

@@ -57,6 +57,7 @@ public:
     bool is_own(const journal_id& id) const override;
     std::unique_ptr<reader> read(const journal_id& id) override;
     void maintain(std::int64_t now_ms) override;
+    void keep_shipped(bool all) override { keep_all_ = all; }
     void shipped(const journal_id& id, std::uint64_t sequence) override;
     bool adopt_ended() override;
     void expect_ended() override { looking_ = true; }
@@ -88,6 +89,7 @@ private:
     std::uint64_t elsewhere_ = 0;     // bytes of journals that other processes hold
     std::map<journal_id, folder_lock> adopted_;
     std::int64_t keep_ms_ = 0;
+    bool keep_all_ = false;
     std::unique_ptr<budget> room_;
     std::vector<std::unique_ptr<own_journal>> own_;
     std::vector<std::shared_ptr<chain>> others_;  // of dead processes, oldest first
@@ -246,7 +248,7 @@ void journals_on_disk::shipped(const journal_id& id, std::uint64_t sequence) {
 
 void journals_on_disk::maintain(std::int64_t now_ms) {
     if (read_only_) return;
-    expire(now_ms);
+    if (!keep_all_) expire(now_ms);
     for (const auto& each : own_) {
         each->tidy();
         int error = 0;

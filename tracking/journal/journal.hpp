@@ -99,6 +99,9 @@ public:
     // Control calls this every few ms: prepares the next segment of a writer that is about to need one, and removes
     // segments that are shipped and older than `keep`. A segment with a begun, not yet ended request stays.
     virtual void maintain(std::int64_t now_ms) = 0;
+    // Nobody knows what Redis holds now, and it may come back from an older state: while this is so, nothing that is
+    // shipped is removed for its age (but when there is no room).
+    virtual void keep_shipped(bool /*all*/) {}
     // ---- several processes at one data_dir; nothing to be done where there is but one
     // Takes on what processes have left that ended since: a predecessor, or a successor that did not come up. True =
     // there are journals that were not there before. Looks only while there is, or may be, such a process.

@@ -12,7 +12,7 @@ local format, floor = string.format, math.floor
 local meta, journals, usage, analytics, total, checkpoints =
     KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local shares, dataset, maxlen, step, errors_max, field_lists,
-    shapes, entries, count, hashes, texts, zsets, errors, actives = unpack(cmsgpack.unpack(ARGV[1]))
+    shapes, entries, count, hashes, texts, zsets, errors, actives, latest = unpack(cmsgpack.unpack(ARGV[1]))
 
 -- A user whose rights end in the middle would leave half a batch.
 for _, command in ipairs({'XADD', 'XTRIM', 'HSET', 'HINCRBY', 'ZADD', 'SADD', 'PFADD', 'RPUSH', 'LPOP', 'EXPIREAT'}) do
@@ -36,7 +36,7 @@ end
 local ask = {'HMGET', journals}  -- a share: the journal, its position before, its position after
 for i = 1, #shares, 3 do ask[#ask + 1] = shares[i] end
 local held = try(unpack(ask))
-local set_id = try('HMGET', meta, 'dataset', 'trimmedEntries')
+local set_id = try('HMGET', meta, 'dataset', 'trimmedEntries', 'latestTs')
 if held.err then return redis.error_reply('WRONGTYPE the key ' .. journals .. ' holds no hash') end
 if set_id.err then return redis.error_reply('WRONGTYPE the key ' .. meta .. ' holds no hash') end
 if (set_id[1] or '') ~= dataset then return {'dataset', set_id[1] or ''} end
@@ -246,22 +246,39 @@ for set, members in pairs(sets) do
 end
 
 ---- Write: a checkpoint every `step` entries, and streams trimmed to checkpoints only, so that verify adds up
+-- A checkpoint is "entry-id entries cost latest-ts counter=value...": the last entry before it, how many there were until
+-- then and what they cost, the latest arrival among them, and all counters of the total. With that, verify knows what
+-- trimmed entries had added to the total, and which periods have none of them.
+local latest_ts = tonumber(set_id[3] or 0) or 0
+if tonumber(latest) > latest_ts then
+    latest_ts = tonumber(latest)
+    call('HSET', meta, 'latestTs', format('%d', latest_ts))
+end
 local sum = call('HMGET', total, 'requests', 'costNanoUsd')
 local reached = tonumber(sum[1])
 if floor((reached - count) / step) ~= floor(reached / step) then
-    call('RPUSH', checkpoints, id .. ' ' .. sum[1] .. ' ' .. (sum[2] or '0'))
+    local all = call('HMGET', total, unpack(field_lists[1]))
+    for i, name in ipairs(field_lists[1]) do all[i] = name .. '=' .. (all[i] or '0') end
+    call('RPUSH', checkpoints, table.concat({id, sum[1], sum[2] or '0', format('%d', latest_ts)}, ' ') .. ' ' ..
+        table.concat(all, ' '))
 end
 local trimmed = tonumber(set_id[2] or 0) or 0
 for _ = 1, 4 do
     if maxlen == 0 or reached - trimmed <= maxlen then break end
     local checkpoint = call('LPOP', checkpoints)
     if not checkpoint then break end
-    local to_ms, to_seq, upto, cost = string.match(checkpoint, '^(%d+)-(%d+) (%d+) (-?%d+)$')
+    local to_ms, to_seq, upto, cost, more = string.match(checkpoint, '^(%d+)-(%d+) (%d+) (-?%d+)(.*)$')
     if not upto then break end
+    if trimmed == 0 then
+        local first = try('XRANGE', usage, '-', '+', 'COUNT', 1)[1]  -- where this user may not, nobody will know
+        if first then call('HSET', meta, 'trimmedFrom', first[1]) end
+    end
     local first_kept = to_ms .. '-' .. format('%d', to_seq + 1)
     call('XTRIM', usage, 'MINID', first_kept)
     call('XTRIM', analytics, 'MINID', first_kept)
-    call('HSET', meta, 'trimmedTo', to_ms .. '-' .. to_seq, 'trimmedEntries', upto, 'trimmedCostNanoUsd', cost)
+    local latest_of, counters = string.match(more, '^ (%d+) (.*)$')
+    call('HSET', meta, 'trimmedTo', to_ms .. '-' .. to_seq, 'trimmedEntries', upto, 'trimmedCostNanoUsd', cost,
+        'trimmedLatestTs', latest_of or '', 'trimmedCounters', counters or '')
     trimmed = tonumber(upto)
 end
 

@@ -1,5 +1,7 @@
 #include "tracking/store/batch.hpp"
 
+#include <algorithm>
+
 #include "tracking/store/batch_parts.hpp"
 
 namespace tracking::store {
@@ -53,15 +55,20 @@ void add_sketches(day_bucket& day, const record& what, ending end) {
 
 }  // namespace
 
-void batch::impl::clear() {
-    shares.clear();
-    latest_share = 0;
+void period_sums::clear() {
     minutes.clear();
     days.clear();
     latest_minute = 0;
+}
+
+void batch::impl::clear() {
+    period_sums::clear();
+    shares.clear();
+    latest_share = 0;
     shapes.clear();
     entries.clear();
     records = 0;
+    latest_ts = 0;
 }
 
 batch::share& batch::impl::share_of(const journal::journal_id& of, std::uint64_t behind) {
@@ -72,7 +79,7 @@ batch::share& batch::impl::share_of(const journal::journal_id& of, std::uint64_t
     return shares.emplace_back(of, behind, behind);
 }
 
-minute_bucket& batch::impl::minute_of(std::int64_t ms) {
+minute_bucket& period_sums::minute_of(std::int64_t ms) {
     const minute_names& names = minute_names_of.at(ms);
     if (latest_minute < minutes.size() && minutes[latest_minute].names.minute == names.minute) {
         return minutes[latest_minute];
@@ -91,6 +98,18 @@ minute_bucket& batch::impl::minute_of(std::int64_t ms) {
     }
     minutes.push_back({names, {}, day});
     return minutes.back();
+}
+
+void period_sums::count_in(const record& what) {
+    const counters values = count(what);
+    const ending end = ending_of(what);
+    auto& minute = minute_of(what.ts_ms);
+    auto& day = days[minute.day];
+    store::add(minute.values, values);
+    store::add(day.values, values);
+    add_labels(day, what, values);
+    add_user(day, what, end);
+    add_sketches(day, what, end);
 }
 
 std::size_t batch::impl::shape_of(std::uint64_t fields) {
@@ -128,17 +147,10 @@ batch& batch::operator=(batch&&) noexcept = default;
 void batch::clear() { impl_->clear(); }
 
 void batch::add(const journal::journal_id& of, std::uint64_t behind, const journal::entry& one) {
-    const counters values = count(one.what);
-    const ending end = ending_of(one.what);
-    auto& minute = impl_->minute_of(one.what.ts_ms);
-    auto& day = impl_->days[minute.day];
-    store::add(minute.values, values);
-    store::add(day.values, values);
-    add_labels(day, one.what, values);
-    add_user(day, one.what, end);
-    add_sketches(day, one.what, end);
+    impl_->count_in(one.what);
     impl_->add_entry(one.what);
     ++impl_->records;
+    impl_->latest_ts = std::max(impl_->latest_ts, one.what.ts_ms);
     impl_->share_of(of, behind).last = one.sequence;
 }
 

@@ -375,7 +375,8 @@ command batch::apply(const target& to) const {
     pack.close_array(entries, 2 * of.records);
     pack.integer(static_cast<std::int64_t>(of.records));
     parts.into(pack);
-    pack.close_array(root, 14);
+    pack.integer(of.latest_ts);
+    pack.close_array(root, 15);
 
     command words;
     words.reserve(4 + parts.names().size());

@@ -60,23 +60,33 @@ struct entry_shape {
     std::vector<std::string_view> names;
 };
 
-struct batch::impl {
-    impl(const key_names& with, const calendar& when) : keys(with), minute_names_of(when) {}
+// What records add to the counters of their periods. Also what the audit counts the stream's entries with.
+struct period_sums {
+    explicit period_sums(const calendar& when) : minute_names_of(when) {}
+
+    void clear();
+    void count_in(const record& what);
+    minute_bucket& minute_of(std::int64_t ms);
+
+    minute_cache minute_names_of;
+    std::vector<minute_bucket> minutes;
+    std::vector<day_bucket> days;
+    std::size_t latest_minute = 0;
+};
+
+struct batch::impl : period_sums {
+    impl(const key_names& with, const calendar& when) : period_sums(when), keys(with) {}
 
     void clear();
     share& share_of(const journal::journal_id& of, std::uint64_t behind);
-    minute_bucket& minute_of(std::int64_t ms);
     void add_entry(const record& what);
     std::size_t shape_of(std::uint64_t fields);
 
     const key_names& keys;
-    minute_cache minute_names_of;
     std::vector<batch::share> shares;
     std::size_t latest_share = 0;
     std::size_t records = 0;
-    std::vector<minute_bucket> minutes;
-    std::vector<day_bucket> days;
-    std::size_t latest_minute = 0;
+    std::int64_t latest_ts = 0;  // of all records, ms
     std::vector<entry_shape> shapes;
     message_pack entries;
     message_pack scratch;  // one entry's values

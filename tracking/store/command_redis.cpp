@@ -1,6 +1,7 @@
 #include "tracking/store/command_redis.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <exception>
 #include <optional>
@@ -61,6 +62,7 @@ command_redis::~command_redis() {
 bool command_redis::try_connect(const std::string& url, std::string& why) {
     auto parsed = redis_url::parse(url);
     if (const auto* wrong = std::get_if<std::string>(&parsed)) throw command_problem{*wrong};
+    if (cancelled_) throw command_problem{"cancelled"};
     redis_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(std::move(parsed)));
     const auto result = wait_for(context_, redis_->connect(milliseconds{5'000}));
     const auto* error = std::get_if<redis_error>(&result);
@@ -94,6 +96,7 @@ void command_redis::check_timezone(const std::string& meta_key) {
 }
 
 std::vector<reply> command_redis::ask(const std::vector<command>& commands) {
+    if (cancelled_) throw command_problem{"cancelled"};
     auto result = wait_for(context_, redis_->pipeline(commands, deadline));
     if (const auto* error = std::get_if<redis_error>(&result)) throw command_problem{error->what};
     auto& replies = std::get<std::vector<reply>>(result);
@@ -103,20 +106,20 @@ std::vector<reply> command_redis::ask(const std::vector<command>& commands) {
     return std::move(replies);
 }
 
-// The questions' answers and, from the same moment, those of `also`.
-snapshot command_redis::take(const snapshot_questions& questions, std::vector<reply>* beside,
-                             const std::vector<command>& also) {
-    std::vector<command> commands{{"MULTI"}, questions.script()};
-    commands.insert(commands.end(), also.begin(), also.end());
+std::vector<reply> command_redis::ask_at_once(std::vector<command> commands) {
+    commands.insert(commands.begin(), {"MULTI"});
     commands.push_back({"EXEC"});
     auto replies = ask(commands);
-    auto results = std::move(replies.back().elements);
-    if (results.size() != 1 + also.size()) throw command_problem{"Redis did not run the snapshot"};
-    for (const auto& one : results) {
-        if (one.is_error()) throw command_problem{one.text};
-    }
-    if (beside) beside->assign(std::make_move_iterator(results.begin() + 1), std::make_move_iterator(results.end()));
-    return snapshot(std::move(results.front()));
+    auto& results = replies.back().elements;
+    if (results.size() + 2 != commands.size()) throw command_problem{"Redis did not run the transaction"};
+    return std::move(results);
+}
+
+void command_redis::cancel() {
+    cancelled_ = true;
+    net::post(context_, [this] {
+        if (redis_) redis_->close();
+    });
 }
 
 }  // namespace tracking::store

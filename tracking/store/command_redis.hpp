@@ -3,6 +3,7 @@
 // command.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
@@ -12,7 +13,6 @@
 #include "conf/config.hpp"
 #include "tracking/store/embedded_redis.hpp"
 #include "tracking/store/redis_client.hpp"
-#include "tracking/store/snapshot.hpp"
 
 namespace tracking::store {
 
@@ -32,15 +32,17 @@ public:
     // Throws when Redis holds data of another time zone than the configured one: days would begin elsewhere.
     void check_timezone(const std::string& meta_key);
     std::vector<reply> ask(const std::vector<command>& commands);
-    // The questions' answers and, from the same moment, those of `also`.
-    snapshot take(const snapshot_questions& questions, std::vector<reply>* beside = nullptr,
-                  const std::vector<command>& also = {});
+    // The answers of all commands at one moment (MULTI); errors among them are replies, since a key may hold anything.
+    std::vector<reply> ask_at_once(std::vector<command> commands);
+    // From another thread: what is under way or comes then ends in a problem.
+    void cancel();
 
 private:
     bool try_connect(const std::string& url, std::string& why);
 
     const conf::settings& settings_;
     boost::asio::io_context context_;
+    std::atomic<bool> cancelled_ = false;  // set by the thread that cancels
     std::unique_ptr<redis_client> redis_;
     std::unique_ptr<embedded_redis> embedded_;  // only when this command started it
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "tracking/store/calendar.hpp"
 #include "tracking/store/keys.hpp"
 #include "tracking/store/redis_client.hpp"
+#include "tracking/store/report_memory.hpp"
 
 namespace tracking::store {
 
@@ -56,6 +58,8 @@ public:
         std::int64_t generations = 0, cached = 0, success = 0, errors = 0, cost_nano = 0;
     };
     boost::asio::awaitable<answer<std::vector<analytics_bucket>>> analytics(std::vector<std::string> periods);
+    // Requests, errors and cost of each hour by the wall clock: 24 times 3 numbers for each day.
+    boost::asio::awaitable<answer<std::vector<std::int64_t>>> hours(std::vector<std::string> day_periods);
     boost::asio::awaitable<answer<histogram>> latency(std::vector<std::string> day_periods);  // merged
     boost::asio::awaitable<answer<std::map<std::string, histogram>>> feature_latency(
         std::vector<std::string> day_periods, std::vector<std::string> features);
@@ -65,7 +69,7 @@ public:
         std::int64_t count;
     };
     boost::asio::awaitable<answer<std::vector<message_count>>> top_errors(std::string day_period, std::size_t most);
-    boost::asio::awaitable<answer<std::int64_t>> active_users(std::vector<std::string> day_periods);  // PFCOUNT
+    boost::asio::awaitable<answer<std::int64_t>> active_users(std::vector<std::string> day_periods);  // as PFCOUNT
     struct user_row {
         std::string user_id;
         std::string plan;  // of the latest usage; "" = not known
@@ -103,6 +107,11 @@ private:
     boost::asio::awaitable<answer<std::vector<reply>>> ask(const std::vector<command>& commands);
     boost::asio::awaitable<std::optional<redis_error>> each(std::size_t count, std::size_t chunk,
                                                             const make_command& make, const take_reply& take);
+    // The stretches of these days, and what tells whether they have changed.
+    boost::asio::awaitable<answer<std::vector<stretch>>> look_at(const std::vector<std::string>& day_periods);
+    boost::asio::awaitable<std::optional<redis_error>> add_latency(histogram& to, std::string name,
+                                                                   const std::vector<stretch>& parts,
+                                                                   std::function<std::string(std::size_t)> key_of);
     boost::asio::awaitable<answer<std::vector<std::string>>> leading_users(const std::vector<std::string>& day_periods,
                                                                            std::size_t most);
     using requests_by_month = std::map<std::string, std::vector<std::int64_t>>;
@@ -114,6 +123,7 @@ private:
     const key_names& keys_;
     const calendar& when_;
     std::chrono::steady_clock::time_point until_;
+    std::shared_ptr<report_memory> memory_ = std::make_shared<report_memory>();  // also of copies
 };
 
 }  // namespace tracking::store

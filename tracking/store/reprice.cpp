@@ -17,7 +17,7 @@
 #include "tracking/store/periods.hpp"
 #include "tracking/store/reply_numbers.hpp"
 #include "tracking/store/reprice_sums.hpp"
-#include "tracking/store/stream_recount.hpp"
+#include "tracking/store/stream_entry.hpp"
 
 namespace tracking::store {
 

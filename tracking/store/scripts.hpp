@@ -5,8 +5,8 @@
 
 namespace tracking::store {
 
-extern const std::string_view apply_script;     // apply.lua
-extern const std::string_view correct_script;   // correct.lua
-extern const std::string_view snapshot_script;  // snapshot.lua
+extern const std::string_view apply_script;    // apply.lua
+extern const std::string_view correct_script;  // correct.lua
+extern const std::string_view repair_script;   // repair.lua
 
 }  // namespace tracking::store

@@ -432,6 +432,7 @@ net::awaitable<void> shipper::impl::tick() {
     auto next_look = steady_clock::now();
     while (!stopping) {
         const auto now = steady_clock::now();
+        part.journals.keep_shipped(!ready);
         part.journals.maintain(part.clock.wall_ms());
         if (part.settings.journal.sync && now >= next_sync) {
             part.journals.sync();

@@ -46,20 +46,37 @@ command scores_of(std::string key, const std::vector<std::string>& users) {
 // Everybody who leads on some day, with exact requests over all days.
 boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
     const std::vector<std::string>& day_periods, std::size_t most) {
+    const auto looked = co_await look_at(day_periods);
+    if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
     requests_by_user sums;
     bool cut = false;
-    const make_command lead = [&](std::size_t i) {
-        return command{"ZREVRANGE", keys_.users_requests(day_periods[i]), "0", std::to_string(leaders_of_day - 1),
-                       "WITHSCORES"};
-    };
-    const take_reply note = [&](std::size_t, const reply& one) {
-        cut |= one.elements.size() / 2 >= leaders_of_day;
-        for (std::size_t i = 0; i + 1 < one.elements.size(); i += 2) {
-            auto& sum = sums[one.elements[i].text];
-            sum = saturating_sum(sum, score_in(one.elements[i + 1].text));
+    for (const auto& part : std::get<std::vector<stretch>>(looked)) {
+        const auto* known = memory_->find<report_memory::leaders>("leaders", part);
+        report_memory::leaders fresh;
+        if (known == nullptr) {
+            requests_by_user read;
+            const make_command lead = [&](std::size_t i) {
+                return command{"ZREVRANGE", keys_.users_requests(day_periods[part.from + i]), "0",
+                               std::to_string(leaders_of_day - 1), "WITHSCORES"};
+            };
+            const take_reply note = [&](std::size_t, const reply& one) {
+                fresh.cut |= one.elements.size() / 2 >= leaders_of_day;
+                for (std::size_t i = 0; i + 1 < one.elements.size(); i += 2) {
+                    auto& sum = read[one.elements[i].text];
+                    sum = saturating_sum(sum, score_in(one.elements[i + 1].text));
+                }
+            };
+            if (auto error = co_await each(part.to - part.from, chunk, lead, note)) co_return std::move(*error);
+            fresh.requests.assign(read.begin(), read.end());
+            known = &fresh;
         }
-    };
-    if (auto error = co_await each(day_periods.size(), chunk, lead, note)) co_return std::move(*error);
+        cut |= known->cut;
+        for (const auto& [user, requests] : known->requests) {
+            auto& sum = sums[user];
+            sum = saturating_sum(sum, requests);
+        }
+        if (known == &fresh) memory_->keep("leaders", part, std::move(fresh));
+    }
     if (!cut || day_periods.size() < 2) co_return leaders(sums, most);  // each day was read whole: the sums are exact
 
     const auto candidates = leaders(sums, candidates_most);
