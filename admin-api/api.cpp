@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "admin-api/auth.hpp"
+#include "admin-api/dashboard.hpp"
 #include "admin-api/endpoints.hpp"
 #include "admin-api/metrics.hpp"
 #include "admin-api/openapi.hpp"
@@ -32,8 +33,12 @@ response wrong_method() {
 struct api::impl {
     parts with;
     authenticator door;
+    dashboard pages;
 
-    explicit impl(parts given) : with(std::move(given)), door(with.tokens, with.clock) {}
+    explicit impl(parts given)
+        : with(std::move(given)),
+          door(with.tokens, with.clock, with.settings.admin.session),
+          pages(with.settings, door) {}
 
     // Redis down is still ready: records wait in the journal.
     awaitable<response> ready(bool detailed) {
@@ -70,6 +75,7 @@ struct api::impl {
     }
 
     awaitable<response> answer(const request& what) {
+        if (auto page = pages.handle(what)) co_return std::move(*page);
         const auto to = match(with.settings.admin, what.target, with.settings.admin.listen.has_value());
         if (!to) co_return problem(404, "There is no such admin route.");
         if (what.method != "GET" && what.method != "HEAD") co_return wrong_method();
@@ -95,7 +101,7 @@ struct api::impl {
             case endpoint_id::stats:
                 co_return co_await stats(reports, now);
             case endpoint_id::requests:
-                co_return co_await requests(reports, std::move(asked));
+                co_return co_await requests(reports, now, std::move(asked));
             case endpoint_id::verify:
                 co_return co_await verify(with.verify, reports.when());
             case endpoint_id::healthz:

@@ -53,11 +53,17 @@ struct health {
     bool draining = false;
 };
 
-// Whether `target` (path and query) is one of the admin routes under `settings.path`, whatever the method.
+// Whether `target` (path and query) is one of the admin routes under `settings.path` or one of the dashboard's pages
+// and assets under `settings.ui_path`, whatever the method.
 // With `own_listener`, /healthz, /readyz and /metrics at the root belong to it too.
 bool owns(const conf::admin_settings& settings, std::string_view target, bool own_listener = false);
 
 struct metrics_state;
+// The pages' login (session_cookie.hpp). It is for us alone: below the two prefixes, where browsers send it, it is
+// taken out of requests that go to the application.
+inline constexpr std::string_view session_cookie_name = "aimeter_session";
+// The name, when `target` lies where the cookie is sent to; else "". Pure; called by workers.
+std::string_view session_cookie_below(const conf::admin_settings& settings, std::string_view target);
 
 class api {
 public:
@@ -68,7 +74,7 @@ public:
         const tracking::time_source& clock;
         std::function<boost::asio::awaitable<admin::health>()> health;
         std::function<boost::asio::awaitable<metrics_state>()> metrics{};  // of this moment; none = /metrics is 404
-        tracking::store::verify_service* verify = nullptr;  // null: /ai/verify answers 503
+        tracking::store::verify_service* verify = nullptr;                 // null: /ai/verify answers 503
     };
     explicit api(parts with);
     ~api();

@@ -67,34 +67,44 @@ void throttle::make_room(steady_clock::time_point now) {
                                   [](const auto& a, const auto& b) { return a.second.since < b.second.since; }));
 }
 
-authenticator::authenticator(const std::vector<std::string>& tokens, const tracking::time_source& clock)
-    : clock_(clock) {
+authenticator::authenticator(const std::vector<std::string>& tokens, const tracking::time_source& clock,
+                             std::chrono::milliseconds session)
+    : clock_(clock), sessions_(session) {
     for (const auto& token : tokens) {
         if (!token.empty()) tokens_.push_back(digest_of(token));
     }
 }
 
-authenticator::digest authenticator::digest_of(std::string_view token) {
-    digest made{};
+token_digest authenticator::digest_of(std::string_view token) {
+    token_digest made{};
     SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), made.data());
     return made;
 }
 
 // Digests have one length and all of them are compared: the time tells nothing about a token, nor which one it was.
 bool authenticator::is_known(std::string_view token) const {
-    const digest given = digest_of(token);
+    const token_digest given = digest_of(token);
     bool known = false;
     for (const auto& one : tokens_) known |= CRYPTO_memcmp(one.data(), given.data(), given.size()) == 0;
     return known;
 }
 
 authenticator::result authenticator::check(const request& what) {
-    const auto token = bearer_token(what);
-    if (!token) return {verdict::missing};
-    if (is_known(*token)) return {verdict::passed};
-    const auto wait = throttle_.failed(what.peer, clock_.steady());
+    if (const auto token = bearer_token(what)) return check_token(*token, what.peer);
+    if (!sessions_.holds(what, tokens_, clock_.wall_ms())) return {verdict::missing};
+    const bool changes = what.method != "GET" && what.method != "HEAD";
+    return {changes && !comes_from_own_page(what) ? verdict::foreign : verdict::passed};
+}
+
+authenticator::result authenticator::check_token(std::string_view token, const std::string& peer) {
+    if (is_known(token)) return {verdict::passed};
+    const auto wait = throttle_.failed(peer, clock_.steady());
     if (wait.count() > 0) return {verdict::throttled, wait};
     return {verdict::wrong};
+}
+
+std::string authenticator::open_session(std::string_view token) const {
+    return sessions_.open(digest_of(token), clock_.wall_ms());
 }
 
 response refusal(const authenticator::result& why) {
@@ -102,6 +112,9 @@ response refusal(const authenticator::result& why) {
         response made = problem(429, "Too many wrong tokens from this address; try again later.");
         made.headers.emplace_back("Retry-After", std::to_string(why.retry_after.count()));
         return made;
+    }
+    if (why.is == authenticator::verdict::foreign) {
+        return problem(403, "A session changes things from the dashboard's own pages only; use a token elsewhere.");
     }
     const bool wrong = why.is == authenticator::verdict::wrong;
     response made =

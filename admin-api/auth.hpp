@@ -1,4 +1,5 @@
-// Who may ask: a bearer token, compared in constant time, and a brake on guessing. Control thread only.
+// Who may ask: a bearer token, compared in constant time, or a session that one has opened, and a brake on guessing.
+// Control thread only.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "admin-api/api.hpp"
+#include "admin-api/session_cookie.hpp"
 #include "tracking/clock.hpp"
 
 namespace admin {
@@ -38,26 +40,36 @@ private:
 
 class authenticator {
 public:
-    authenticator(const std::vector<std::string>& tokens, const tracking::time_source& clock);
+    authenticator(const std::vector<std::string>& tokens, const tracking::time_source& clock,
+                  std::chrono::milliseconds session = conf::admin_settings{}.session);
 
-    enum class verdict { passed, missing, wrong, throttled };
+    // foreign: a session's cookie with a request that changes something and was not made by one of our pages.
+    enum class verdict { passed, missing, wrong, throttled, foreign };
     struct result {
         verdict is;
         std::chrono::seconds retry_after{0};
     };
+    // A bearer token, or without one the cookie of a session.
     result check(const request& what);
 
+    // A token that came some other way (the login's form), from this peer.
+    result check_token(std::string_view token, const std::string& peer);
+    // The cookie's value for a token that has passed.
+    std::string open_session(std::string_view token) const;
+    void close_session(const request& what) { sessions_.close(what, tokens_, clock_.wall_ms()); }
+    std::chrono::seconds session_length() const { return sessions_.length(); }
+
 private:
-    using digest = std::array<unsigned char, 32>;
-    static digest digest_of(std::string_view token);
+    static token_digest digest_of(std::string_view token);
     bool is_known(std::string_view token) const;
 
-    std::vector<digest> tokens_;
+    std::vector<token_digest> tokens_;
     const tracking::time_source& clock_;
     throttle throttle_;
+    session_cookies sessions_;
 };
 
-// 401 or 429 for whatever is not `passed`.
+// 401, 403 or 429 for whatever is not `passed`.
 response refusal(const authenticator::result& why);
 
 }  // namespace admin

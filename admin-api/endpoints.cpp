@@ -34,6 +34,10 @@ maybe_error unpack(store::answer<T>&& from, T& to) {
     return std::nullopt;
 }
 
+maybe_error read_active_users(store::answer<std::int64_t>&& from, period_figures& to) {
+    return unpack(std::move(from), to.active_users.emplace());
+}
+
 response unavailable(const redis_error& why) { return problem(503, "The figures could not be read: " + why.what); }
 
 std::vector<std::string> periods_of(const std::vector<share>& shares) {
@@ -85,10 +89,10 @@ awaitable<maybe_error> read_overview(store::reports& reports, overview_figures& 
     const auto month = days_of({first_of_month(against.today), against.today});
     if (auto error = unpack(co_await reports.latency(today), to.today.latency)) co_return error;
     if (auto error = unpack(co_await reports.latency(month), to.month.latency)) co_return error;
-    if (auto error = unpack(co_await reports.active_users(today), to.today.active_users)) co_return error;
-    if (auto error = unpack(co_await reports.active_users(month), to.month.active_users)) co_return error;
-    if (auto error = unpack(co_await reports.statuses(today.front()), to.statuses)) co_return error;
-    co_return unpack(co_await reports.top_errors(today.front(), shown_errors), to.errors);
+    if (auto error = read_active_users(co_await reports.active_users(today), to.today)) co_return error;
+    if (auto error = read_active_users(co_await reports.active_users(month), to.month)) co_return error;
+    if (auto error = unpack(co_await reports.statuses(today), to.statuses)) co_return error;
+    co_return unpack(co_await reports.top_errors(today, shown_errors), to.errors);
 }
 
 std::vector<store::bucket_of> merged(const std::vector<std::vector<store::bucket_of>>& periods) {
@@ -154,8 +158,46 @@ awaitable<maybe_error> read_usage(store::reports& reports, date today, usage_fig
     if (auto error = co_await read_hours(reports, to)) co_return error;
     if (auto error = unpack(co_await reports.latency(days), to.totals.latency)) co_return error;
     if (auto error = co_await read_feature_latency(reports, days, to)) co_return error;
-    if (auto error = unpack(co_await reports.active_users(days), to.totals.active_users)) co_return error;
+    if (auto error = read_active_users(co_await reports.active_users(days), to.totals)) co_return error;
+    if (auto error = unpack(co_await reports.statuses(days), to.statuses)) co_return error;
+    if (auto error = unpack(co_await reports.top_errors(days, shown_errors), to.errors)) co_return error;
     co_return unpack(co_await reports.top_users(days, shown_users), to.users);
+}
+
+// feature=, model=, plan= or provider=: counters are kept by one label at a time, so that two cannot be combined.
+std::variant<std::optional<usage_filter>, bad_parameter> filter_of(const query& asked) {
+    std::optional<usage_filter> filter;
+    for (const std::string_view kind : usage_filter_kinds) {
+        const auto label = asked.get(kind);
+        if (!label) continue;
+        if (filter) return bad_parameter{std::string(kind), "cannot be combined with " + filter->kind};
+        filter = usage_filter{std::string(kind), std::string(*label)};
+    }
+    return filter;
+}
+
+// What is counted by day and label: no hours, no users, no messages, and latencies of features alone.
+awaitable<maybe_error> read_filtered_usage(store::reports& reports, usage_figures& to) {
+    const auto days = days_of(to.range);
+    const auto& [kind, label] = *to.filter;
+    to.totals.active_users.reset();
+    if (auto error = unpack(co_await reports.usage_of(days, kind, label), to.days)) co_return error;
+    for (const auto& day : to.days) store::add(to.totals.values, day);
+    store::bucket_of row{label, to.totals.values};
+    if (kind == "model")
+        to.models.push_back(std::move(row));
+    else if (kind == "provider")
+        to.providers.push_back(std::move(row));
+    else if (kind == "plan")
+        to.plans.push_back(std::move(row));
+    else {
+        to.features.push_back(std::move(row));
+        std::vector<std::string> features{label};
+        if (auto error = unpack(co_await reports.feature_latency(days, std::move(features)), to.feature_latency))
+            co_return error;
+        to.totals.latency = to.feature_latency[label];
+    }
+    co_return std::nullopt;
 }
 
 }  // namespace
@@ -178,7 +220,16 @@ awaitable<response> usage(store::reports reports, std::int64_t now_ms, query ask
     usage_figures figures;
     figures.now_ms = now_ms;
     figures.range = std::get<date_range>(range);
-    if (const auto error = co_await read_usage(reports, today, figures)) co_return unavailable(*error);
+    auto filter = filter_of(asked);
+    if (const auto* bad = std::get_if<bad_parameter>(&filter)) co_return bad_request(*bad);
+    figures.filter = std::get<std::optional<usage_filter>>(std::move(filter));
+    maybe_error error;
+    if (figures.filter) {
+        error = co_await read_filtered_usage(reports, figures);
+    } else {
+        error = co_await read_usage(reports, today, figures);
+    }
+    if (error) co_return unavailable(*error);
     co_return json_response(200, usage_json(figures, reports.when()));
 }
 

@@ -21,7 +21,7 @@ inline constexpr std::size_t scanned_most = 50'000;
 boost::asio::awaitable<response> overview(tracking::store::reports reports, std::int64_t now_ms);
 boost::asio::awaitable<response> usage(tracking::store::reports reports, std::int64_t now_ms, query asked);
 boost::asio::awaitable<response> stats(tracking::store::reports reports, std::int64_t now_ms);
-boost::asio::awaitable<response> requests(tracking::store::reports reports, query asked);
+boost::asio::awaitable<response> requests(tracking::store::reports reports, std::int64_t now_ms, query asked);
 boost::asio::awaitable<response> user(tracking::store::reports reports, std::int64_t now_ms, std::string id,
                                       query asked);
 // Waits for the end of the audit for so long, then answers 202 with how far it is.

@@ -5,17 +5,21 @@
 #include <array>
 
 #include "admin-api/api.hpp"
+#include "admin-api/dashboard.hpp"
 
 namespace admin {
 
 namespace {
 
 constexpr std::array<std::string_view, 3> range_parameters{"days", "from", "to"};
-constexpr std::array<std::string_view, 6> requests_parameters{"limit", "cursor", "user", "feature", "model", "outcome"};
+constexpr std::array<std::string_view, 7> usage_parameters{"days",  "from", "to",      "feature",
+                                                           "model", "plan", "provider"};
+constexpr std::array<std::string_view, 10> requests_parameters{"from",    "to",    "limit",   "cursor", "user",
+                                                               "feature", "model", "outcome", "plan",   "provider"};
 
 constexpr std::array<route, 10> routes{{
     {"/ai/overview", endpoint_id::overview, false, {}},
-    {"/ai/usage", endpoint_id::usage, false, range_parameters},
+    {"/ai/usage", endpoint_id::usage, false, usage_parameters},
     {"/ai/requests", endpoint_id::requests, false, requests_parameters},
     {"/ai/users/", endpoint_id::user, false, range_parameters, false, true},
     {"/ai/verify", endpoint_id::verify, false, {}},
@@ -33,6 +37,11 @@ std::string_view without_authority(std::string_view target) {
     if (scheme == std::string_view::npos) return {};
     const auto path = target.find('/', scheme + 3);
     return path == std::string_view::npos ? std::string_view{} : target.substr(path);
+}
+
+// Whether a path can be one of ours at all.
+bool lies_below_a_prefix(const conf::admin_settings& settings, std::string_view target) {
+    return target.starts_with(settings.path) || target.starts_with(settings.ui_path);
 }
 
 const route* find(std::string_view path, bool at_root) {
@@ -61,8 +70,14 @@ std::optional<matched> match(const conf::admin_settings& settings, std::string_v
     return matched{to, query, to->has_name ? below.substr(to->path.size()) : std::string_view()};
 }
 
+std::string_view session_cookie_below(const conf::admin_settings& settings, std::string_view target) {
+    return lies_below_a_prefix(settings, without_authority(target)) ? session_cookie_name : std::string_view{};
+}
+
 bool owns(const conf::admin_settings& settings, std::string_view target, bool own_listener) {
-    return match(settings, target, own_listener).has_value();
+    target = without_authority(target);
+    if (!own_listener && !lies_below_a_prefix(settings, target)) return false;  // nearly every request that passes
+    return owns_page(settings, target) || match(settings, target, own_listener).has_value();
 }
 
 }  // namespace admin

@@ -94,9 +94,12 @@ void write_row_fields(json_writer& json, const counters& of) {
     json.field("requests", get(of, counter::requests));
     json.field("success", get(of, counter::success));
     json.field("errors", get(of, counter::errors));
+    json.field("blocked", get(of, counter::blocked));
+    json.field("aborted", get(of, counter::aborted));
     json.field("cached", get(of, counter::cached));
     json.field("cost", usd{get(of, counter::cost_nano)});
     json.field("saved", usd{get(of, counter::saved_nano)});
+    json.field("wasted", usd{get(of, counter::wasted_nano)});
     json.field("tokensUsed", get(of, counter::tokens_used));
     json.field("avgDurationMs", average_duration(of));
 }
@@ -156,6 +159,25 @@ void write_trends(json_writer& json, const overview_figures& of) {
     json.close('}');
 }
 
+void write_statuses(json_writer& json, const std::map<int, std::int64_t>& statuses) {
+    json.key("byStatus");
+    json.open('{');
+    for (const auto& [status, count] : statuses) json.field(std::to_string(status), count);
+    json.close('}');
+}
+
+void write_errors(json_writer& json, const std::vector<store::reports::message_count>& errors) {
+    json.key("topErrors");
+    json.open('[');
+    for (const auto& error : errors) {
+        json.open('{');
+        json.field("message", error.message);
+        json.field("count", error.count);
+        json.close('}');
+    }
+    json.close(']');
+}
+
 void write_quality(json_writer& json, const overview_figures& of) {
     const auto& values = of.today.values;
     json.key("quality");
@@ -168,19 +190,8 @@ void write_quality(json_writer& json, const overview_figures& of) {
     json.field("p95DurationMs", percentile(of.today.latency, 0.95));
     json.field("p99DurationMs", percentile(of.today.latency, 0.99));
     json.field("avgTtftMs", average(get(values, counter::ttft_us), get(values, counter::ttft_count)));
-    json.key("byStatus");
-    json.open('{');
-    for (const auto& [status, count] : of.statuses) json.field(std::to_string(status), count);
-    json.close('}');
-    json.key("topErrors");
-    json.open('[');
-    for (const auto& error : of.errors) {
-        json.open('{');
-        json.field("message", error.message);
-        json.field("count", error.count);
-        json.close('}');
-    }
-    json.close(']');
+    write_statuses(json, of.statuses);
+    write_errors(json, of.errors);
     json.close('}');
 }
 
@@ -255,6 +266,34 @@ void write_users(json_writer& json, const usage_figures& of) {
     json.close(']');
 }
 
+void write_filter(json_writer& json, const std::optional<usage_filter>& filter) {
+    if (!filter) return json.value(std::nullopt);
+    json.open('{');
+    json.field(filter->kind, filter->label);
+    json.close('}');
+}
+
+void write_nulls(json_writer& json, std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) json.field(name, std::nullopt);
+}
+
+// Of a filtered report only the row of its label; what is not counted by label is unknown, not empty.
+void write_breakdowns(json_writer& json, const usage_figures& of) {
+    const auto labels = [&](std::string_view name, std::string_view kind, const std::vector<store::bucket_of>& rows) {
+        if (of.filter && of.filter->kind != kind) return json.field(name, std::nullopt);
+        write_labels(json, name, rows, kind == "feature" ? &of.feature_latency : nullptr);
+    };
+    labels("byFeature", "feature", of.features);
+    labels("byModel", "model", of.models);
+    labels("byProvider", "provider", of.providers);
+    labels("byPlan", "plan", of.plans);
+    if (of.filter) return write_nulls(json, {"byHour", "heatmap", "topUsers", "byStatus", "topErrors"});
+    write_hours(json, of);
+    write_users(json, of);
+    write_statuses(json, of.statuses);
+    write_errors(json, of.errors);
+}
+
 }  // namespace
 
 void trend_sums::add(const counters& bucket, double part) {
@@ -291,15 +330,12 @@ std::string usage_json(const usage_figures& from, const store::calendar& when) {
     json.field("to", date_text(from.range.to));
     json.field("days", from.range.days());
     json.close('}');
+    json.key("filter");
+    write_filter(json, from.filter);
     json.key("totals");
     write_totals(json, from.totals);
     write_over_time(json, from);
-    write_labels(json, "byFeature", from.features, &from.feature_latency);
-    write_labels(json, "byModel", from.models);
-    write_labels(json, "byProvider", from.providers);
-    write_labels(json, "byPlan", from.plans);
-    write_hours(json, from);
-    write_users(json, from);
+    write_breakdowns(json, from);
     json.key("successRate");
     json.open('{');
     json.field("success", get(from.totals.values, counter::success));

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct trend_sums {
 struct period_figures {
     tracking::store::counters values{};
     tracking::store::histogram latency;
-    std::int64_t active_users = 0;
+    std::optional<std::int64_t> active_users = 0;  // none where they are not counted
 };
 
 struct overview_figures {
@@ -44,6 +45,13 @@ struct hour_figures {
     std::int64_t requests = 0, cost_nano = 0, errors = 0;
 };
 
+// A usage report of one label: what is not counted by label is null in it.
+struct usage_filter {
+    std::string kind;  // one of usage_filter_kinds
+    std::string label;
+};
+inline constexpr std::array<std::string_view, 4> usage_filter_kinds{"feature", "model", "plan", "provider"};
+
 struct usage_figures {
     std::int64_t now_ms = 0;
     date_range range;
@@ -54,6 +62,9 @@ struct usage_figures {
     std::array<hour_figures, 24> hours{};
     std::array<std::array<std::int64_t, 24>, 7> heatmap{};  // requests by weekday (Monday first) and hour
     std::vector<tracking::store::reports::user_row> users;
+    std::map<int, std::int64_t> statuses;
+    std::vector<tracking::store::reports::message_count> errors;
+    std::optional<usage_filter> filter;
 };
 std::string usage_json(const usage_figures& from, const tracking::store::calendar& when);
 

@@ -165,6 +165,7 @@ struct admin_settings {
     std::string ui_path = "/admin";
     std::vector<std::string> tokens;
     std::optional<endpoint> listen;
+    milliseconds session{12 * 3'600'000};  // how long a login of the pages lasts
     bool metrics_public = false;
     std::uint32_t metrics_series = 500;  // names that the metrics of requests are kept apart by
 

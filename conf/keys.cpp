@@ -33,7 +33,8 @@ std::string admin_prefix(std::string_view text) {
     const bool fine = text.size() > 1 && text.starts_with('/') && !text.ends_with('/') &&
                       text.find("//") == std::string_view::npos &&
                       std::all_of(text.begin(), text.end(), [](unsigned char c) {
-                          return c > 0x20 && c < 0x7f && c != '?' && c != '#' && c != '*' && c != '%';
+                          return c > 0x20 && c < 0x7f &&
+                                 std::string_view("?#*%;<>\"\\").find(static_cast<char>(c)) == std::string_view::npos;
                       });
     return fine ? "" : R"(expected a path such as "/api/admin", without a slash at its end)";
 }
@@ -229,6 +230,7 @@ constexpr key_rule rules[] = {
     {"admin.ui_path", [](V v, S s, C c) { read_text(v, s.admin.ui_path, c, admin_prefix); }},
     {"admin.tokens", [](V v, S s, C c) { read_texts(v, s.admin.tokens, c, admin_token); }},
     {"admin.listen", read_admin_listen},
+    {"admin.session", [](V v, S s, C c) { read_duration(v, s.admin.session, c, 1min, 30 * a_day); }},
     {"admin.metrics_public", [](V v, S s, C c) { read_bool(v, s.admin.metrics_public, c); }},
     {"admin.metrics_series", [](V v, S s, C c) { read_integer(v, s.admin.metrics_series, c, 1, 10'000); }},
 

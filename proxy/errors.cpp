@@ -14,6 +14,8 @@ std::string_view reason_of(int status) noexcept {
             return "Accepted";
         case 204:
             return "No Content";
+        case 303:
+            return "See Other";
         case 400:
             return "Bad Request";
         case 401:

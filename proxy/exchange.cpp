@@ -104,9 +104,16 @@ bool exchange::begin() {
                         .request_id = request_.request_id,
                         .upstream_host = rules_->upstream_host,
                         .preserve_host = rules_->settings.forward.preserve_host,
-                        .identity = rules_->identity.get()});
+                        .identity = rules_->identity.get(),
+                        .own_cookie = own_cookie()});
     if (body_whole_) watch_client();
     return true;
+}
+
+// Browsers send our pages' cookie below our prefixes, to the application's own routes there as well.
+std::string_view exchange::own_cookie() const {
+    if (!request_.head.has(field_id::cookie)) return {};
+    return admin::session_cookie_below(rules_->settings.admin, request_.head.target);
 }
 
 // One peer after the other, until one takes the connection: nothing has been written yet.

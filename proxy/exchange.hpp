@@ -44,6 +44,7 @@ private:
     enum class step : std::uint8_t { done, retry, failed };
 
     bool begin();
+    std::string_view own_cookie() const;
     task<bool> connect(bool fresh);
     task<step> send();
     task<step> await_head();

@@ -114,6 +114,27 @@ private:
     bool written_ = false;
 };
 
+// The cookies of a field but for `own`; without any left, no field.
+void write_other_cookies(std::string& out, kept_lines& kept, const tracking::header_field& field,
+                         std::string_view own) {
+    std::string others;
+    bool found = false;
+    for (std::string_view rest = field.value; !rest.empty();) {
+        const std::size_t end = std::min(rest.find(';'), rest.size());
+        std::string_view pair = rest.substr(0, end);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
+        if (pair.starts_with(own) && pair.substr(own.size()).starts_with('=')) {
+            found = true;
+        } else if (!pair.empty()) {
+            others.append(others.empty() ? "" : "; ").append(pair);
+        }
+    }
+    if (!found) return kept.keep(field);
+    kept.flush();
+    if (!others.empty()) write_field(out, field.name, others);
+}
+
 void write_forwarded(std::string& out, const request_head& head, const request_origin& origin) {
     out.append("X-Forwarded-For: ");
     bool any = false;
@@ -214,6 +235,12 @@ void write_request_head(std::string& out, const request_head& head, const body_f
             case field_id::disguised:
             case field_id::x_forwarded_for:
                 continue;
+            case field_id::cookie:
+                if (!origin.own_cookie.empty() && !named.has(i)) {
+                    write_other_cookies(out, kept, field, origin.own_cookie);
+                    continue;
+                }
+                break;
             case field_id::x_forwarded_host:
             case field_id::x_forwarded_proto:
                 if (!origin.peer_trusted) continue;

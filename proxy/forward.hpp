@@ -20,6 +20,7 @@ struct request_origin {
     std::string_view upstream_host;    // replaces Host when it is not preserved; else only fills in for a missing one
     bool preserve_host = true;
     const tracking::identity_rules* identity = nullptr;  // its headers are stripped when the peer is not trusted
+    std::string_view own_cookie{};  // name of a cookie that is for us alone, and goes no further; "" = none
 };
 
 // The X-Request-Id that the request brings, when there is exactly one and it is 1-128 characters of A-Za-z0-9._:/+=@-

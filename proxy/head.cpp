@@ -93,7 +93,9 @@ field_id identify_plain(std::string_view name) noexcept {
         case 4:
             return is_word(name, "host") ? field_id::host : is_word(name, "date") ? field_id::date : field_id::other;
         case 6:
-            return is_word(name, "expect") ? field_id::expect : field_id::other;
+            return is_word(name, "cookie")   ? field_id::cookie
+                   : is_word(name, "expect") ? field_id::expect
+                                             : field_id::other;
         case 7:
             return is_word(name, "upgrade")   ? field_id::upgrade
                    : is_word(name, "trailer") ? field_id::trailer

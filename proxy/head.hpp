@@ -19,6 +19,7 @@ enum class field_id : std::uint8_t {
     content_encoding,
     content_length,
     content_type,
+    cookie,
     date,
     disguised,  // "X_Forwarded_For": an interface like CGI cannot tell it from one we vouch for (RFC 3875, 4.1.18)
     expect,

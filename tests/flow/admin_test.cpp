@@ -435,6 +435,68 @@ TEST_F(Admin, RequestsCanBeFiltered) {
     EXPECT_EQ(second["records"][0]["id"], "600");
 }
 
+TEST_F(Admin, RequestsOfADayAreThoseOfItsWallClock) {
+    // The id says when Redis got it: the third came hours late, the fourth is of the day after.
+    const auto at = [&](int day, int hour) { return when_->instant(2026, 11, day, hour); };
+    const auto record = [&](const std::string& id, std::int64_t ts, std::int64_t got) {
+        add("aimeter:usage", {{"id", id}, {"ts", std::to_string(ts)}, {"feature", "chat"}}, std::to_string(got) + "-0");
+    };
+    record("before", at(19, 23), at(19, 23));
+    record("early", at(20, 0), at(20, 0) + 5);
+    record("after", at(21, 0), at(21, 0) + 5);
+    record("late", at(20, 23), at(21, 9));
+    const auto day = get("/ai/requests?from=2026-11-20&to=2026-11-20");
+    ASSERT_EQ(day["records"].size(), 2U);
+    EXPECT_EQ(day["records"][0]["id"], "late");
+    EXPECT_EQ(day["records"][1]["id"], "early");
+    EXPECT_TRUE(day["next"].is_null());
+    const auto first = get("/ai/requests?from=2026-11-20&to=2026-11-20&limit=1&feature=chat");
+    ASSERT_EQ(first["records"].size(), 1U);
+    const auto rest = get("/ai/requests?from=2026-11-20&to=2026-11-20&limit=1&feature=chat&cursor=" +
+                          first["next"].get<std::string>());
+    EXPECT_EQ(rest["records"][0]["id"], "early");
+    EXPECT_EQ(get("/ai/requests?from=2026-11-20")["records"].size(), 3U) << "until today";
+}
+
+TEST_F(Admin, UsageOfOneLabelIsWhatIsCountedByLabel) {
+    count("aimeter:usage:day:2026-11-22", {{"requests", 9}, {"success", 9}});
+    labelled("day:2026-11-22", "feature", "a:b",
+             {{"requests", 3}, {"success", 2}, {"errors", 1}, {"costNanoUsd", 600'000}});
+    labelled("day:2026-11-21", "feature", "a:b", {{"requests", 1}, {"success", 1}});
+    redis_->run({"RENAME", "aimeter:usage:day:2026-11-22:feature:a:b", "aimeter:usage:day:2026-11-22:feature:a%3Ab"});
+    redis_->run({"RENAME", "aimeter:usage:day:2026-11-21:feature:a:b", "aimeter:usage:day:2026-11-21:feature:a%3Ab"});
+    redis_->run(
+        {"HSET", "aimeter:usage:day:2026-11-22:feature:a%3Ab:latency", std::to_string(histogram_bucket(5000)), "3"});
+    const auto usage = get("/ai/usage?days=2&feature=a%3Ab");
+    EXPECT_EQ(usage["filter"], json({{"feature", "a:b"}}));
+    EXPECT_EQ(usage["totals"]["requests"], 4);
+    EXPECT_EQ(usage["totals"]["cost"].dump(), "0.0006");
+    EXPECT_NEAR(usage["totals"]["p95DurationMs"].get<double>(), 5.0, 0.1);
+    EXPECT_EQ(usage["overTime"][0]["requests"], 1);
+    EXPECT_EQ(usage["overTime"][1]["requests"], 3);
+    ASSERT_EQ(usage["byFeature"].size(), 1U);
+    EXPECT_EQ(usage["byFeature"][0]["name"], "a:b");
+    EXPECT_EQ(usage["successRate"]["error"], 1);
+    for (const char* unknown :
+         {"byModel", "byProvider", "byPlan", "byHour", "heatmap", "topUsers", "topErrors", "byStatus"})
+        EXPECT_TRUE(usage[unknown].is_null()) << unknown << " is not counted by feature: unknown, and not empty";
+    EXPECT_TRUE(usage["totals"]["activeUsers"].is_null());
+    EXPECT_TRUE(get("/ai/usage")["filter"].is_null());
+    EXPECT_EQ(get("/ai/usage?model=none")["totals"]["requests"], 0);
+    EXPECT_EQ(ask("/api/admin/ai/usage?feature=a&plan=b").status, 400) << "counters are kept by one label at a time";
+}
+
+TEST_F(Admin, ErrorsAndStatusesAddUpOverDays) {
+    for (const char* day : {"2026-11-21", "2026-11-22"}) {
+        redis_->run({"HSET", std::string("aimeter:usage:day:") + day + ":status", "200", "5", "503", "2"});
+        redis_->run({"ZADD", std::string("aimeter:usage:day:") + day + ":errors", "2", "overloaded", "1", day});
+    }
+    const auto usage = get("/ai/usage?days=2");
+    EXPECT_EQ(usage["byStatus"], json({{"200", 10}, {"503", 4}}));
+    ASSERT_EQ(usage["topErrors"].size(), 3U);
+    EXPECT_EQ(usage["topErrors"][0], json({{"message", "overloaded"}, {"count", 4}}));
+}
+
 TEST_F(Admin, AFilterLooksAtFiftyThousandEntriesAtMost) {
     redis_->run({"EVAL", "for i = 1, 50010 do redis.call('XADD', KEYS[1], i .. '-0', 'id', i, 'userId', 'u') end", "1",
                  "aimeter:usage"});

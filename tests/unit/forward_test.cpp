@@ -46,6 +46,25 @@ TEST(RequestSentOn, WhatIsOfThisHopIsCutOutBetweenLinesThatStay) {
               "GET / HTTP/1.1\r\nX-1: a\r\nHost: h\r\nX-3: b\r\nX-4: c\r\n");
 }
 
+TEST(RequestSentOn, OurCookieStaysHereAndOthersGoOn) {
+    const auto cookies_sent_on = [](const std::string& fields) {
+        proxy::request_head head;
+        proxy::request_parser parser;
+        const std::string received = "GET /admin/x HTTP/1.1\r\nHost: h\r\n" + fields + "X-1: a\r\n\r\n";
+        EXPECT_EQ(parser.feed(received, head, {}), proxy::head_status::complete) << received;
+        std::string out;
+        proxy::write_request_head(out, head, proxy::check_request(head).body,
+                                  {.peer = "192.0.2.1", .request_id = "r", .upstream_host = "u", .own_cookie = "ours"});
+        return out.substr(0, out.find("X-1: a")).substr(sizeof "GET /admin/x HTTP/1.1\r\nHost: h\r\n" - 1);
+    };
+    EXPECT_EQ(cookies_sent_on("Cookie: a=1; ours=2.3; b=\"4\"\r\n"), "Cookie: a=1; b=\"4\"\r\n");
+    EXPECT_EQ(cookies_sent_on("cookie: ours=2;ours=3\r\n"), "");
+    EXPECT_EQ(cookies_sent_on("Cookie: ours=\r\nCookie: a=ours=1\r\n"), "Cookie: a=ours=1\r\n");
+    for (const std::string other :
+         {"Cookie: a=1;;b=2 \r\n", "Cookie: theirs=1; ours\r\n", "Cookie: xours=1; Ours=2\r\n"})
+        EXPECT_EQ(cookies_sent_on(other).substr(0, 15), other.substr(0, 15)) << "no cookie of ours: as it came";
+}
+
 TEST(RequestSentOn, OneFormOfWhiteSpaceAndLengths) {
     EXPECT_EQ(
         request_sent_on("PUT / HTTP/1.1\r\nHost:h\r\nA:\t1\r\nB:  2\r\nC: 3 \r\nD:\r\nE: \r\nF: 4\r\n"
@@ -70,6 +89,7 @@ TEST(FieldNames, AreKnownInAnyCaseAndNothingElseIsTakenForThem) {
         {"Host", field_id::host},
         {"DATE", field_id::date},
         {"EXPECT", field_id::expect},
+        {"Cookie", field_id::cookie},
         {"upgrade", field_id::upgrade},
         {"cOnNeCtIoN", field_id::connection},
         {"Content-Type", field_id::content_type},

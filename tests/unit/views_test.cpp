@@ -364,7 +364,7 @@ TEST(Usage, RowsAreCompleteAndInOrder) {
     EXPECT_EQ(view["overTime"][0]["date"], "2026-11-20");
     EXPECT_EQ(view["overTime"][0]["requests"], 0) << "zeros included";
     EXPECT_EQ(view["overTime"][1]["cost"].dump(), "0.0006");
-    EXPECT_EQ(view["overTime"][1].size(), 9U);
+    EXPECT_EQ(view["overTime"][1].size(), 12U);
     EXPECT_EQ(view["byFeature"][0]["name"], "most") << "most requests first";
     EXPECT_EQ(view["byFeature"][1]["name"], "a");
     EXPECT_DOUBLE_EQ(view["byFeature"][0]["p95DurationMs"], 0.01);

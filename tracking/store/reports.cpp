@@ -26,6 +26,9 @@ constexpr milliseconds answer_within{2'000};
 // way it is away from other clients for a few ms at most.
 constexpr std::size_t light_chunk = 500;
 constexpr std::size_t heavy_chunk = 32;
+// Messages of each day among which the most frequent ones of several days are chosen.
+constexpr std::size_t errors_of_a_day = 100;
+
 // Calls `visit(name, value)` for the pairs of an HGETALL or a WITHSCORES reply.
 template <class Visit>
 void for_pairs(const reply& of, Visit visit) {
@@ -169,6 +172,17 @@ boost::asio::awaitable<answer<std::vector<counters>>> reports::usage(std::vector
     co_return values;
 }
 
+boost::asio::awaitable<answer<std::vector<counters>>> reports::usage_of(std::vector<std::string> periods,
+                                                                        std::string kind, std::string label) {
+    std::vector<counters> values(periods.size());
+    const make_command make = [&](std::size_t i) {
+        return command{"HGETALL", keys_.usage_by(periods[i], kind, label)};
+    };
+    const take_reply take = [&](std::size_t i, const reply& one) { values[i] = to_counters(one); };
+    if (auto error = co_await each(periods.size(), light_chunk, make, take)) co_return std::move(*error);
+    co_return values;
+}
+
 boost::asio::awaitable<answer<std::vector<std::vector<bucket_of>>>> reports::usage_by(std::vector<std::string> periods,
                                                                                       std::string kind) {
     std::vector<std::vector<bucket_of>> values(periods.size());
@@ -308,32 +322,39 @@ boost::asio::awaitable<answer<std::vector<std::int64_t>>> reports::hours(std::ve
     co_return all;
 }
 
-boost::asio::awaitable<answer<std::map<int, std::int64_t>>> reports::statuses(std::string day_period) {
+boost::asio::awaitable<answer<std::map<int, std::int64_t>>> reports::statuses(std::vector<std::string> day_periods) {
     std::map<int, std::int64_t> counts;
-    const make_command make = [&](std::size_t) { return command{"HGETALL", keys_.status(day_period)}; };
+    const make_command make = [&](std::size_t i) { return command{"HGETALL", keys_.status(day_periods[i])}; };
     const take_reply take = [&](std::size_t, const reply& one) {
         for_pairs(one, [&](const std::string& status, const std::string& count) {
             const auto code = integer_in(status);
-            if (code && *code >= 0 && *code <= 999) counts[static_cast<int>(*code)] = number_in(count);
+            if (!code || *code < 0 || *code > 999) return;
+            auto& sum = counts[static_cast<int>(*code)];
+            sum = saturating_sum(sum, number_in(count));
         });
     };
-    if (auto error = co_await each(1, 1, make, take)) co_return std::move(*error);
+    if (auto error = co_await each(day_periods.size(), light_chunk, make, take)) co_return std::move(*error);
     co_return counts;
 }
 
-boost::asio::awaitable<answer<std::vector<reports::message_count>>> reports::top_errors(std::string day_period,
-                                                                                        std::size_t most) {
-    std::vector<message_count> top;
-    if (most == 0) co_return top;
-    const make_command make = [&](std::size_t) {
-        return command{"ZREVRANGE", keys_.errors(day_period), "0", std::to_string(most - 1), "WITHSCORES"};
+boost::asio::awaitable<answer<std::vector<reports::message_count>>> reports::top_errors(
+    std::vector<std::string> day_periods, std::size_t most) {
+    std::map<std::string, std::int64_t> counts;
+    const std::string last = std::to_string(std::max(most, errors_of_a_day) - 1);
+    const make_command make = [&](std::size_t i) {
+        return command{"ZREVRANGE", keys_.errors(day_periods[i]), "0", last, "WITHSCORES"};
     };
     const take_reply take = [&](std::size_t, const reply& one) {
         for_pairs(one, [&](const std::string& message, const std::string& count) {
-            top.push_back({message, score_in(count)});
+            auto& sum = counts[message];
+            sum = saturating_sum(sum, score_in(count));
         });
     };
-    if (auto error = co_await each(1, 1, make, take)) co_return std::move(*error);
+    if (auto error = co_await each(day_periods.size(), heavy_chunk, make, take)) co_return std::move(*error);
+    std::vector<message_count> top;
+    for (const auto& [message, count] : counts) top.push_back({message, count});
+    std::stable_sort(top.begin(), top.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+    top.resize(std::min(top.size(), most));
     co_return top;
 }
 

@@ -51,6 +51,9 @@ public:
     // none. With `only`, just these counters are read (for thousands of hours).
     boost::asio::awaitable<answer<std::vector<counters>>> usage(std::vector<std::string> periods,
                                                                 std::vector<counter> only = {});
+    // The bucket of one label for each period.
+    boost::asio::awaitable<answer<std::vector<counters>>> usage_of(std::vector<std::string> periods, std::string kind,
+                                                                   std::string label);
     // For each period and each label of the kind that it has.
     boost::asio::awaitable<answer<std::vector<std::vector<bucket_of>>>> usage_by(std::vector<std::string> periods,
                                                                                  std::string kind);
@@ -63,12 +66,14 @@ public:
     boost::asio::awaitable<answer<histogram>> latency(std::vector<std::string> day_periods);  // merged
     boost::asio::awaitable<answer<std::map<std::string, histogram>>> feature_latency(
         std::vector<std::string> day_periods, std::vector<std::string> features);
-    boost::asio::awaitable<answer<std::map<int, std::int64_t>>> statuses(std::string day_period);
+    boost::asio::awaitable<answer<std::map<int, std::int64_t>>> statuses(std::vector<std::string> day_periods);
     struct message_count {
         std::string message;
         std::int64_t count;
     };
-    boost::asio::awaitable<answer<std::vector<message_count>>> top_errors(std::string day_period, std::size_t most);
+    // Most first. Of several days, chosen among the first 100 of each.
+    boost::asio::awaitable<answer<std::vector<message_count>>> top_errors(std::vector<std::string> day_periods,
+                                                                          std::size_t most);
     boost::asio::awaitable<answer<std::int64_t>> active_users(std::vector<std::string> day_periods);  // as PFCOUNT
     struct user_row {
         std::string user_id;
