@@ -9,8 +9,10 @@
 #include "admin-api/auth.hpp"
 #include "admin-api/dashboard.hpp"
 #include "admin-api/endpoints.hpp"
+#include "admin-api/gzip.hpp"
 #include "admin-api/metrics.hpp"
 #include "admin-api/openapi.hpp"
+#include "admin-api/places.hpp"
 #include "admin-api/problem.hpp"
 #include "admin-api/query.hpp"
 #include "admin-api/router.hpp"
@@ -28,12 +30,19 @@ response wrong_method() {
     return made;
 }
 
+response no_head_of_a_socket() {
+    response made = problem(405, "This route answers GET.");
+    made.headers.emplace_back("Allow", "GET");
+    return made;
+}
+
 }  // namespace
 
 struct api::impl {
     parts with;
     authenticator door;
     dashboard pages;
+    places exports{exports_most};
 
     explicit impl(parts given)
         : with(std::move(given)),
@@ -87,7 +96,19 @@ struct api::impl {
         if (to->to->endpoint == endpoint_id::metrics) co_return co_await metrics(what);
         if (to->to->endpoint == endpoint_id::user)
             co_return co_await one_user(to->name, std::move(std::get<query>(asked)));
+        if (to->to->endpoint == endpoint_id::export_records)
+            co_return co_await start_export(what, std::move(std::get<query>(asked)));
+        if (to->to->endpoint == endpoint_id::live && with.live != nullptr)
+            co_return what.method == "GET" ? live(what, *with.live) : no_head_of_a_socket();
         co_return co_await ask(to->to->endpoint, std::move(std::get<query>(asked)), known);
+    }
+
+    awaitable<response> start_export(const request& what, query asked) {
+        bool packed = false;
+        for (const auto& [name, value] : what.headers) packed |= name == "accept-encoding" && accepts_gzip(value);
+        auto place = exports.take();
+        co_return co_await export_records(with.reports, with.clock.wall_ms(), std::move(asked), packed,
+                                          std::move(place));
     }
 
     awaitable<response> ask(endpoint_id endpoint, query asked, bool known) {
@@ -108,8 +129,10 @@ struct api::impl {
                 co_return json_response(200, alive_json());
             case endpoint_id::openapi:
                 co_return json_response(200, openapi_document(with.settings.admin.path));
-            case endpoint_id::metrics:  // these two were answered already
+            case endpoint_id::metrics:  // these were answered already, or have no one to answer
             case endpoint_id::user:
+            case endpoint_id::export_records:
+            case endpoint_id::live:
             case endpoint_id::readyz:
                 break;
         }

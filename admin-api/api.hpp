@@ -28,10 +28,25 @@ struct request {
     std::string peer;  // address of the TCP peer, for throttling
 };
 
+// The rest of a body that is made piece by piece, each when the one before has been written. It lives on the control
+// thread: a worker asks for pieces through control, one at a time, and what it lets go of ends there.
+class body_source {
+public:
+    struct piece {
+        std::string bytes;    // may be empty: ask again
+        bool last = false;    // nothing follows
+        bool failed = false;  // nothing can follow, and the body is not whole; the log says why
+    };
+    virtual ~body_source() = default;
+    virtual boost::asio::awaitable<piece> next() = 0;
+};
+
 struct response {
     int status = 200;
     std::vector<std::pair<std::string, std::string>> headers;  // without Content-Length, Date and Connection
-    std::string body;  // of a HEAD request too: the connection leaves it out and states its length
+    std::string body;                   // of a HEAD request too: the connection leaves it out and states its length
+    std::shared_ptr<body_source> rest;  // what follows `body`; null = nothing
+    std::shared_ptr<void> live_place;   // with 101: the connection is a live socket, for as long as this is held
 };
 
 // What /readyz says beyond Redis; filled by the process that owns workers and journal.
@@ -64,6 +79,7 @@ struct metrics_state;
 inline constexpr std::string_view session_cookie_name = "aimeter_session";
 // The name, when `target` lies where the cookie is sent to; else "". Pure; called by workers.
 std::string_view session_cookie_below(const conf::admin_settings& settings, std::string_view target);
+class live_feed;
 
 class api {
 public:
@@ -75,6 +91,7 @@ public:
         std::function<boost::asio::awaitable<admin::health>()> health;
         std::function<boost::asio::awaitable<metrics_state>()> metrics{};  // of this moment; none = /metrics is 404
         tracking::store::verify_service* verify = nullptr;                 // null: /ai/verify answers 503
+        live_feed* live = nullptr;                                         // null = there is no /ai/live
     };
     explicit api(parts with);
     ~api();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "admin-api/figures.hpp"
 #include "admin-api/problem.hpp"
 #include "admin-api/time_range.hpp"
 #include "admin-api/views.hpp"
@@ -18,82 +19,11 @@ using store::counter;
 using store::counters;
 using store::redis_error;
 
-constexpr std::size_t shown_errors = 10;
 constexpr std::size_t shown_users = 10;
-constexpr std::size_t shown_activity = 10;
 // Histograms read for byFeature's percentiles: days x features, the features with most requests first.
 constexpr std::size_t feature_histograms_most = 4'000;
 
-using maybe_error = std::optional<redis_error>;
-
-// Moves the answer into `to`, or returns its error.
-template <class T>
-maybe_error unpack(store::answer<T>&& from, T& to) {
-    if (auto* error = std::get_if<redis_error>(&from)) return std::move(*error);
-    to = std::move(std::get<T>(from));
-    return std::nullopt;
-}
-
-maybe_error read_active_users(store::answer<std::int64_t>&& from, period_figures& to) {
-    return unpack(std::move(from), to.active_users.emplace());
-}
-
 response unavailable(const redis_error& why) { return problem(503, "The figures could not be read: " + why.what); }
-
-std::vector<std::string> periods_of(const std::vector<share>& shares) {
-    std::vector<std::string> periods;
-    for (const auto& one : shares) periods.push_back(one.period);
-    return periods;
-}
-
-std::vector<std::string> days_of(const date_range& range) {
-    std::vector<std::string> periods;
-    for (const date day : range.dates()) periods.push_back(day_period(day));
-    return periods;
-}
-
-date first_of_month(date day) {
-    const std::chrono::year_month_day civil{day};
-    return civil.year() / civil.month() / 1;
-}
-
-trend_sums sums_of(const std::vector<share>& shares, std::span<const counters> buckets) {
-    trend_sums sums;
-    for (std::size_t i = 0; i < shares.size(); ++i) sums.add(buckets[i], shares[i].part);
-    return sums;
-}
-
-// today{}, month{} and the two stretches that trends compare them with: all counters in one go.
-awaitable<maybe_error> read_overview_counters(store::reports& reports, const comparison& against,
-                                              overview_figures& to) {
-    std::vector<std::string> periods{day_period(against.today), month_period(against.today)};
-    for (const auto* shares : {&against.yesterday, &against.last_month}) {
-        const auto more = periods_of(*shares);
-        periods.insert(periods.end(), more.begin(), more.end());
-    }
-    std::vector<counters> read;
-    if (auto error = unpack(co_await reports.usage(std::move(periods)), read)) co_return error;
-    to.today.values = read[0];
-    to.month.values = read[1];
-    const std::span<const counters> rest(read.data() + 2, read.size() - 2);
-    to.yesterday = sums_of(against.yesterday, rest.first(against.yesterday.size()));
-    to.last_month = sums_of(against.last_month, rest.subspan(against.yesterday.size()));
-    co_return std::nullopt;
-}
-
-awaitable<maybe_error> read_overview(store::reports& reports, overview_figures& to) {
-    const auto against = compare_at(reports.when(), to.now_ms);
-    if (auto error = co_await read_overview_counters(reports, against, to)) co_return error;
-
-    const std::vector<std::string> today{day_period(against.today)};
-    const auto month = days_of({first_of_month(against.today), against.today});
-    if (auto error = unpack(co_await reports.latency(today), to.today.latency)) co_return error;
-    if (auto error = unpack(co_await reports.latency(month), to.month.latency)) co_return error;
-    if (auto error = read_active_users(co_await reports.active_users(today), to.today)) co_return error;
-    if (auto error = read_active_users(co_await reports.active_users(month), to.month)) co_return error;
-    if (auto error = unpack(co_await reports.statuses(today), to.statuses)) co_return error;
-    co_return unpack(co_await reports.top_errors(today, shown_errors), to.errors);
-}
 
 std::vector<store::bucket_of> merged(const std::vector<std::vector<store::bucket_of>>& periods) {
     std::map<std::string, counters> by_name;
@@ -234,18 +164,8 @@ awaitable<response> usage(store::reports reports, std::int64_t now_ms, query ask
 }
 
 awaitable<response> stats(store::reports reports, std::int64_t now_ms) {
-    const date today = date_of(reports.when().at(now_ms));
-    std::vector<store::reports::analytics_bucket> buckets;
-    std::vector<std::string> periods{day_period(today), month_period(today), "total"};
-    if (const auto error = unpack(co_await reports.analytics(std::move(periods)), buckets)) {
-        co_return unavailable(*error);
-    }
-    store::stream_page page;
-    if (const auto error = unpack(co_await reports.analytics_entries(shown_activity), page)) {
-        co_return unavailable(*error);
-    }
-    stats_figures figures{buckets[0], buckets[1], buckets[2], {}};
-    for (auto& [id, fields] : page.entries) figures.recent.push_back(std::move(fields));
+    stats_figures figures;
+    if (const auto error = co_await read_stats(reports, now_ms, figures)) co_return unavailable(*error);
     co_return json_response(200, stats_json(figures));
 }
 

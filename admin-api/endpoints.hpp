@@ -17,6 +17,8 @@ inline constexpr std::chrono::milliseconds report_budget{15'000};
 inline constexpr std::chrono::milliseconds scan_budget{2'000};
 // Entries of the stream that one call of /ai/requests looks at, when it filters.
 inline constexpr std::size_t scanned_most = 50'000;
+// Exports under way at one time: each holds some 2 MB.
+inline constexpr std::size_t exports_most = 16;
 
 boost::asio::awaitable<response> overview(tracking::store::reports reports, std::int64_t now_ms);
 boost::asio::awaitable<response> usage(tracking::store::reports reports, std::int64_t now_ms, query asked);
@@ -28,6 +30,16 @@ boost::asio::awaitable<response> user(tracking::store::reports reports, std::int
 inline constexpr std::chrono::milliseconds verify_patience{20'000};
 boost::asio::awaitable<response> verify(tracking::store::verify_service* service,
                                         const tracking::store::calendar& when);
+
+// `packed`: as gzip. `place`: one of the exports that may be under way; null = all are taken.
+boost::asio::awaitable<response> export_records(tracking::store::reports reports, std::int64_t now_ms, query asked,
+                                                bool packed, std::shared_ptr<void> place);
+
+// 101, or why not. Whether the asker may look has been decided before, but for the Origin.
+class live_feed;
+response live(const request& what, live_feed& feed);
+// No browser, or one that shows a page of the host that it asks (its Origin).
+bool is_from_own_page(const request& what);
 
 response bad_request(const bad_parameter& why);
 

@@ -6,39 +6,12 @@
 #include <charconv>
 #include <cmath>
 
+#include "admin-api/utf8.hpp"
 #include "tracking/record.hpp"
 
 namespace admin {
 
 namespace {
-
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
-bool continues(std::string_view text, std::size_t at) {
-    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
-}
-
-struct sequence {
-    std::size_t length;  // bytes to go on by
-    bool valid;
-};
-
-// The UTF-8 sequence at `at` (RFC 3629: shortest form, no surrogates, up to U+10FFFF). Of an invalid one, the part
-// that could still have become a character counts as one error, as the Unicode standard recommends.
-sequence next_sequence(std::string_view text, std::size_t at) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    if (lead < 0x80) return {1, true};
-    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || !continues(text, at + 1)) return {1, false};
-    const auto second = static_cast<unsigned char>(text[at + 1]);
-    const bool out_of_range = (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-                              (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F);
-    if (out_of_range) return {1, false};
-    for (std::size_t i = 2; i < length; ++i) {
-        if (!continues(text, at + i)) return {i, false};
-    }
-    return {length, true};
-}
 
 void escape_ascii(std::string& out, char c) {
     constexpr std::string_view hex = "0123456789abcdef";
@@ -74,9 +47,9 @@ void escape_ascii(std::string& out, char c) {
 void quote(std::string& out, std::string_view text) {
     out += '"';
     for (std::size_t at = 0; at < text.size();) {
-        const auto [length, valid] = next_sequence(text, at);
+        const auto [length, valid] = next_utf8(text, at);
         if (!valid) {
-            out += replacement;
+            out += replacement_character;
         } else if (length == 1) {
             escape_ascii(out, text[at]);
         } else {

@@ -41,7 +41,8 @@ public:
             value(std::nullopt);
         }
     }
-    void decimal(std::string_view digits);  // a JSON number that is already text
+    void decimal(std::string_view digits);              // a JSON number that is already text
+    void raw(std::string_view json) { decimal(json); }  // any value that is already JSON
 
     template <class T>
     void field(std::string_view name, const T& what) {

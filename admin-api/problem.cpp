@@ -19,6 +19,8 @@ std::string_view title_of(int status) {
             return "Not Found";
         case 405:
             return "Method Not Allowed";
+        case 426:
+            return "Upgrade Required";
         case 429:
             return "Too Many Requests";
         case 503:

@@ -84,21 +84,39 @@ void write_entry(json_writer& json, std::span<const field_name> fields, const en
     json.close('}');
 }
 
-}  // namespace
-
-std::string stats_json(const stats_figures& from) {
-    json_writer json;
-    json.open('{');
+void write_stats_numbers(json_writer& json, const stats_figures& from) {
     json.field("aiRequestsToday", from.today.generations);
     json.field("aiRequestsThisMonth", from.month.generations);
     json.field("aiRequestsTotal", from.total.generations);
     json.field("cachedToday", from.today.cached);
     json.field("costToday", usd{from.today.cost_nano});
     json.field("costThisMonth", usd{from.month.cost_nano});
-    json.key("recentActivity");
+}
+
+}  // namespace
+
+std::string stats_numbers_json(const stats_figures& from) {
+    json_writer json;
+    json.open('{');
+    write_stats_numbers(json, from);
+    json.close('}');
+    return json.take();
+}
+
+std::string activity_json(std::span<const entry_fields> entries) {
+    json_writer json;
     json.open('[');
-    for (const auto& entry : from.recent) write_entry(json, analytics_fields, entry, nullptr);
+    for (const auto& entry : entries) write_entry(json, analytics_fields, entry, nullptr);
     json.close(']');
+    return json.take();
+}
+
+std::string stats_json(const stats_figures& from) {
+    json_writer json;
+    json.open('{');
+    write_stats_numbers(json, from);
+    json.key("recentActivity");
+    json.raw(activity_json(from.recent));
     json.close('}');
     return json.take();
 }
@@ -113,6 +131,12 @@ std::string requests_json(const std::vector<entry_fields>& records, const std::s
     json.close(']');
     json.field("next", next.empty() ? std::nullopt : std::optional(next));
     json.close('}');
+    return json.take();
+}
+
+std::string record_json(const entry_fields& record, const store::calendar& when) {
+    json_writer json;
+    write_entry(json, tracking::usage_fields(), record, &when);
     return json.take();
 }
 

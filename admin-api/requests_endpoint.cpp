@@ -1,17 +1,15 @@
 // GET /ai/requests: pages through the usage stream, newest first, with filters. The only report that reads the stream,
 // so that it is bounded by entries looked at and by time; past either bound it returns what it has and the cursor.
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <limits>
 #include <optional>
 
 #include "admin-api/endpoints.hpp"
 #include "admin-api/problem.hpp"
+#include "admin-api/record_filter.hpp"
 #include "admin-api/time_range.hpp"
 #include "admin-api/views.hpp"
-#include "tracking/record.hpp"
 #include "tracking/store/reply_numbers.hpp"
+#include "tracking/store/stream_id.hpp"
 
 namespace admin {
 
@@ -22,51 +20,6 @@ namespace store = tracking::store;
 constexpr int limit_default = 50;
 constexpr int limit_most = 500;
 constexpr std::size_t page_size = 500;  // about a millisecond of Redis
-
-struct filter {
-    std::string_view field;
-    std::string value;
-};
-
-bool is_stream_id(std::string_view text) {
-    const auto dash = text.find('-');
-    if (dash == std::string_view::npos) return false;
-    const auto whole = [](std::string_view part) {
-        std::uint64_t value = 0;
-        const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-        return !part.empty() && error == std::errc{} && end == part.data() + part.size();
-    };
-    return whole(text.substr(0, dash)) && whole(text.substr(dash + 1));
-}
-
-std::variant<std::vector<filter>, bad_parameter> filters_of(const query& asked) {
-    using tracking::outcome;
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 6> fields{{{"user", "userId"},
-                                                                                   {"feature", "feature"},
-                                                                                   {"model", "aiModel"},
-                                                                                   {"outcome", "outcome"},
-                                                                                   {"plan", "plan"},
-                                                                                   {"provider", "provider"}}};
-    std::vector<filter> filters;
-    for (const auto& [name, field] : fields) {
-        if (const auto value = asked.get(name)) filters.push_back({field, std::string(*value)});
-    }
-    constexpr std::array outcomes{outcome::ok,           outcome::error,          outcome::blocked,
-                                  outcome::client_abort, outcome::upstream_abort, outcome::interrupted};
-    const auto wanted = asked.get("outcome");
-    const auto known = [&](outcome one) { return tracking::to_string(one) == *wanted; };
-    if (wanted && std::none_of(outcomes.begin(), outcomes.end(), known)) {
-        return bad_parameter{"outcome", "must be ok, error, blocked, client_abort, upstream_abort or interrupted"};
-    }
-    return filters;
-}
-
-bool passes(const entry_fields& entry, const std::vector<filter>& filters) {
-    return std::all_of(filters.begin(), filters.end(), [&](const filter& one) {
-        return std::any_of(entry.begin(), entry.end(),
-                           [&](const auto& field) { return field.first == one.field && field.second == one.value; });
-    });
-}
 
 // A stretch of `ts`: [begin, end) in ms since the epoch.
 struct time_span {
@@ -105,7 +58,7 @@ std::int64_t ms_of_id(std::string_view id) {
 }
 
 struct wanted_records {
-    std::vector<filter> filters;
+    std::vector<record_filter> filters;
     std::optional<time_span> span;
     bool any() const { return filters.empty() && !span; }
     bool has(const entry_fields& entry) const { return passes(entry, filters) && (!span || span->has(entry)); }
@@ -143,13 +96,13 @@ boost::asio::awaitable<response> requests(store::reports reports, std::int64_t n
     if (const auto* bad = std::get_if<bad_parameter>(&filters)) co_return bad_request(*bad);
     const auto span = span_of(asked, reports.when(), now_ms);
     if (const auto* bad = std::get_if<bad_parameter>(&span)) co_return bad_request(*bad);
-    const wanted_records wanted{std::get<std::vector<filter>>(std::move(filters)),
+    const wanted_records wanted{std::get<std::vector<record_filter>>(std::move(filters)),
                                 std::get<std::optional<time_span>>(span)};
     const auto most = static_cast<std::size_t>(std::get<int>(limit));
 
     scan at;
     at.cursor = std::string(asked.get("cursor").value_or(""));
-    if (!at.cursor.empty() && !is_stream_id(at.cursor)) {
+    if (!at.cursor.empty() && !store::stream_id::parse(at.cursor)) {
         co_return bad_request({"cursor", "must be the next of an earlier answer"});
     }
     if (at.cursor.empty() && wanted.span) at.cursor = std::to_string(wanted.span->end + longest_way_ms) + "-0";

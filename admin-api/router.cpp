@@ -17,10 +17,15 @@ constexpr std::array<std::string_view, 7> usage_parameters{"days",  "from", "to"
 constexpr std::array<std::string_view, 10> requests_parameters{"from",    "to",    "limit",   "cursor", "user",
                                                                "feature", "model", "outcome", "plan",   "provider"};
 
-constexpr std::array<route, 10> routes{{
+constexpr std::array<std::string_view, 10> export_parameters{"days",    "from",  "to",      "format", "user",
+                                                             "feature", "model", "outcome", "plan",   "provider"};
+
+constexpr std::array<route, 12> routes{{
     {"/ai/overview", endpoint_id::overview, false, {}},
     {"/ai/usage", endpoint_id::usage, false, usage_parameters},
     {"/ai/requests", endpoint_id::requests, false, requests_parameters},
+    {"/ai/export", endpoint_id::export_records, false, export_parameters},
+    {"/ai/live", endpoint_id::live, false, {}},
     {"/ai/users/", endpoint_id::user, false, range_parameters, false, true},
     {"/ai/verify", endpoint_id::verify, false, {}},
     {"/openapi.json", endpoint_id::openapi, false, {}},

@@ -9,7 +9,20 @@
 
 namespace admin {
 
-enum class endpoint_id { overview, usage, stats, requests, healthz, readyz, metrics, user, verify, openapi };
+enum class endpoint_id {
+    overview,
+    usage,
+    stats,
+    requests,
+    healthz,
+    readyz,
+    metrics,
+    user,
+    verify,
+    export_records,
+    live,
+    openapi
+};
 
 struct route {
     std::string_view path;  // below admin.path

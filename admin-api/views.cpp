@@ -304,6 +304,12 @@ void trend_sums::add(const counters& bucket, double part) {
     duration_count += part * static_cast<double>(get(bucket, counter::duration_count));
 }
 
+std::string totals_json(const period_figures& of) {
+    json_writer json;
+    write_totals(json, of);
+    return json.take();
+}
+
 std::string overview_json(const overview_figures& from, const store::calendar& when) {
     json_writer json;
     json.open('{');

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "admin-api/api.hpp"
 #include "admin-api/time_range.hpp"
 #include "tracking/store/reports.hpp"
+#include "tracking/store/stream_id.hpp"
 #include "tracking/store/verify_service.hpp"
 
 namespace admin {
@@ -35,6 +37,7 @@ struct period_figures {
 struct overview_figures {
     std::int64_t now_ms = 0;
     period_figures today, month;
+    tracking::store::histogram earlier_latency;  // of the month's days before today
     trend_sums yesterday, last_month;
     std::map<int, std::int64_t> statuses;
     std::vector<tracking::store::reports::message_count> errors;
@@ -75,13 +78,22 @@ using entry_fields = std::vector<std::pair<std::string, std::string>>;
 
 struct stats_figures {
     tracking::store::reports::analytics_bucket today, month, total;
-    std::vector<entry_fields> recent;
+    std::vector<entry_fields> recent;                      // newest first
+    std::vector<tracking::store::stream_id> recent_ids{};  // of the same entries
 };
 std::string stats_json(const stats_figures& from);
+
+// Parts of these objects, for the messages of the live feed: today{} or month{}, the numbers of /stats, activity[].
+std::string totals_json(const period_figures& of);
+std::string stats_numbers_json(const stats_figures& from);
+std::string activity_json(std::span<const entry_fields> entries);
 
 // `next`: the cursor, "" = no more.
 std::string requests_json(const std::vector<entry_fields>& records, const std::string& next,
                           const tracking::store::calendar& when);
+
+// One of them.
+std::string record_json(const entry_fields& record, const tracking::store::calendar& when);
 
 std::string alive_json();
 // `detailed` names hosts and errors: for those who hold a token.

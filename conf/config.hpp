@@ -168,6 +168,8 @@ struct admin_settings {
     milliseconds session{12 * 3'600'000};  // how long a login of the pages lasts
     bool metrics_public = false;
     std::uint32_t metrics_series = 500;  // names that the metrics of requests are kept apart by
+    std::uint32_t live_connections = 2'000;
+    milliseconds live_ping{25'000};
 
     bool operator==(const admin_settings&) const = default;
 };

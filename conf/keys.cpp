@@ -231,6 +231,8 @@ constexpr key_rule rules[] = {
     {"admin.tokens", [](V v, S s, C c) { read_texts(v, s.admin.tokens, c, admin_token); }},
     {"admin.listen", read_admin_listen},
     {"admin.session", [](V v, S s, C c) { read_duration(v, s.admin.session, c, 1min, 30 * a_day); }},
+    {"admin.live_connections", [](V v, S s, C c) { read_integer(v, s.admin.live_connections, c, 1, 1'000'000); }},
+    {"admin.live_ping", [](V v, S s, C c) { read_duration(v, s.admin.live_ping, c, 1s, 1h); }},
     {"admin.metrics_public", [](V v, S s, C c) { read_bool(v, s.admin.metrics_public, c); }},
     {"admin.metrics_series", [](V v, S s, C c) { read_integer(v, s.admin.metrics_series, c, 1, 10'000); }},
 

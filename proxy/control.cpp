@@ -138,13 +138,24 @@ std::string control::open_store() {
         record_log::parts{.executor = context_.get_executor(), .form = settings_.track.log, .journals = *journals_});
     auto [tokens, problem] = admin::load_tokens(settings_);
     if (!problem.empty()) return problem;
+    live_ = std::make_unique<admin::live_feed>(admin::live_feed::parts{
+        .executor = context_.get_executor(),
+        .reports = *reports_,
+        .clock = clock_,
+        .connections_most = settings_.admin.live_connections,
+        .publish =
+            [this](const admin::live_message& what) {
+                for (const auto& one : workers_) one->publish(what);
+            },
+        .give = [this](std::size_t worker, const admin::live_message& what) { workers_[worker]->publish(what); }});
     api_ = std::make_unique<admin::api>(admin::api::parts{.settings = settings_,
                                                           .tokens = std::move(tokens),
                                                           .reports = *reports_,
                                                           .clock = clock_,
                                                           .health = [this] { return health(); },
                                                           .metrics = [this] { return metrics(); },
-                                                          .verify = verify_.get()});
+                                                          .verify = verify_.get(),
+                                                          .live = live_.get()});
     return {};
 }
 
@@ -154,7 +165,12 @@ std::string control::open_workers() {
     const auto ask = [this](admin::request what, std::function<void(admin::response)> done) {
         answer_admin(std::move(what), std::move(done));
     };
+    const auto next_piece = [this](std::shared_ptr<admin::body_source> of,
+                                   std::function<void(admin::body_source::piece)> done) {
+        this->next_piece(std::move(of), std::move(done));
+    };
     for (std::uint32_t i = 0; i < count; ++i) {
+        const auto want_snapshot = [this, i] { net::post(context_, [this, i] { live_->want_snapshot(i); }); };
         const auto peer_changed = [this, i](peer_change what) {
             net::post(context_, [this, i, what = std::move(what)] { upstream_->note(i, what); });
         };
@@ -163,6 +179,8 @@ std::string control::open_workers() {
                                                                     .open_connections = open_connections_,
                                                                     .labels = *labels_,
                                                                     .ask_control = ask,
+                                                                    .next_piece = next_piece,
+                                                                    .want_snapshot = want_snapshot,
                                                                     .peer_changed = peer_changed,
                                                                     .by = rules_,
                                                                     .upstream = upstream_->addresses(),
@@ -200,15 +218,38 @@ net::awaitable<void> control::run_store() {
     co_await shipper_->run();
 }
 
+// What a worker lets go of ends on this thread.
+template <class T>
+std::shared_ptr<T> control::ending_here(std::shared_ptr<T> what) {
+    if (!what) return what;
+    T* const raw = what.get();
+    return {raw, [this, what = std::move(what)](T*) mutable { net::post(context_, [gone = std::move(what)] {}); }};
+}
+
 // Called on a worker's thread; `done` posts back to it.
 void control::answer_admin(admin::request what, std::function<void(admin::response)> done) {
     net::post(context_, [this, what = std::move(what), done = std::move(done)]() mutable {
         net::co_spawn(context_, api_->handle(std::move(what)),
-                      [done = std::move(done)](std::exception_ptr thrown, admin::response answer) {
+                      [this, done = std::move(done)](std::exception_ptr thrown, admin::response answer) {
                           log_if_thrown{}(thrown);
-                          if (thrown) answer = {.status = 500, .headers = {}, .body = {}};
+                          if (thrown) answer.status = 500;
+                          answer.rest = ending_here(std::move(answer.rest));
+                          answer.live_place = ending_here(std::move(answer.live_place));
                           done(std::move(answer));
                       });
+    });
+}
+
+void control::next_piece(std::shared_ptr<admin::body_source> of, std::function<void(admin::body_source::piece)> done) {
+    net::post(context_, [this, of = std::move(of), done = std::move(done)]() mutable {
+        admin::body_source& source = *of;
+        net::co_spawn(
+            context_, source.next(),
+            [of = std::move(of), done = std::move(done)](std::exception_ptr thrown, admin::body_source::piece piece) {
+                log_if_thrown{}(thrown);
+                if (thrown) piece.failed = true;
+                done(std::move(piece));
+            });
     });
 }
 

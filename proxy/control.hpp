@@ -1,7 +1,7 @@
 // The control thread: everything that is not on a request's way. Ships the journals, supervises the embedded Redis,
-// answers admin requests that workers pass on, resolves the upstream anew, fetches keys, reloads, drains and hands over
-// to a successor (these three: control_life.cpp). Runs on the main thread; workers are reached by posting, and reach it
-// by posting.
+// answers admin requests that workers pass on, feeds their live sockets, resolves the upstream anew, fetches keys,
+// reloads, drains and hands over to a successor (these three: control_life.cpp). Runs on the main thread; workers are
+// reached by posting, and reach it by posting.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "admin-api/api.hpp"
+#include "admin-api/live_feed.hpp"
 #include "conf/config.hpp"
 #include "proxy/jwks_refresher.hpp"
 #include "proxy/listening_sockets.hpp"
@@ -59,6 +60,9 @@ private:
     std::string open_workers();
 
     void answer_admin(admin::request what, std::function<void(admin::response)> done);
+    void next_piece(std::shared_ptr<admin::body_source> of, std::function<void(admin::body_source::piece)> done);
+    template <class T>
+    std::shared_ptr<T> ending_here(std::shared_ptr<T> what);
     boost::asio::awaitable<admin::health> health();
     boost::asio::awaitable<admin::metrics_state> metrics();
     boost::asio::awaitable<std::vector<bool>> ask_workers();
@@ -97,6 +101,7 @@ private:
     std::unique_ptr<tracking::store::shipper> shipper_;
     std::unique_ptr<tracking::store::verify_service> verify_;
     std::unique_ptr<tracking::store::record_log> record_log_;
+    std::unique_ptr<admin::live_feed> live_;
     std::unique_ptr<admin::api> api_;
     std::atomic<std::uint32_t> open_connections_ = 0;
     std::vector<std::unique_ptr<worker>> workers_;

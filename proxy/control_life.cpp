@@ -156,6 +156,7 @@ net::awaitable<bool> control::until(Done done, std::chrono::milliseconds deadlin
 net::awaitable<void> control::shut_down() {
     spdlog::info("draining");
     listening_.let_go();
+    live_->stop();
     co_await see_workers_off();
     const bool all = co_await shipper_->flush(final_flush);
     if (!all)

@@ -8,6 +8,8 @@ namespace proxy {
 
 std::string_view reason_of(int status) noexcept {
     switch (status) {
+        case 101:
+            return "Switching Protocols";
         case 200:
             return "OK";
         case 202:
@@ -36,6 +38,8 @@ std::string_view reason_of(int status) noexcept {
             return "Content Too Large";
         case 414:
             return "URI Too Long";
+        case 426:
+            return "Upgrade Required";
         case 429:
             return "Too Many Requests";
         case 431:
@@ -70,12 +74,17 @@ std::string_view http_date() noexcept {
     return {text.data(), size};
 }
 
-std::string plain_response(int status, std::string_view fields, std::string_view body, bool keep_alive, bool to_head) {
+std::string answer_head(int status, std::string_view fields, std::string_view framing, bool keep_alive) {
     std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
-    out.append(reason_of(status)).append("\r\nDate: ").append(http_date()).append("\r\n").append(fields);
-    out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
+    out.append(reason_of(status)).append("\r\nDate: ").append(http_date()).append("\r\n");
+    out.append(fields).append(framing);
     if (!keep_alive) out.append("Connection: close\r\n");
-    out.append("\r\n");
+    return out.append("\r\n");
+}
+
+std::string plain_response(int status, std::string_view fields, std::string_view body, bool keep_alive, bool to_head) {
+    const std::string length = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    std::string out = answer_head(status, fields, length, keep_alive);
     if (!to_head) out.append(body);
     return out;
 }

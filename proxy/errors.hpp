@@ -15,6 +15,8 @@ std::string_view http_date() noexcept;
 // A whole response, head and body. `detail` is for people; it must not hold anything secret.
 std::string problem_response(int status, std::string_view detail, std::string_view request_id, bool keep_alive,
                              bool to_head);
+// The head of an answer, Date included; `fields` and `framing` are complete lines ("Name: value\r\n").
+std::string answer_head(int status, std::string_view fields, std::string_view framing, bool keep_alive);
 // A whole response with the given body; `fields` are complete lines ("Name: value\r\n").
 std::string plain_response(int status, std::string_view fields, std::string_view body, bool keep_alive, bool to_head);
 

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "proxy/admin_answer.hpp"
 #include "proxy/errors.hpp"
 #include "proxy/write_all.hpp"
 
@@ -214,9 +215,11 @@ task<bool> session::serve_admin(body_framing framing) {
     for (const auto& [name, value] : head_.fields) {
         std::string lower(name);
         for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        if (lower == "upgrade" && head_.minor_version == 0) continue;  // not a client's to ask (RFC 9110, 7.8)
         question.headers.emplace_back(std::move(lower), value);
     }
     const bool to_head = head_.method == "HEAD";
+    const int minor_version = head_.minor_version;
     const bool stays = wants_keep_alive(head_) && head_.minor_version == 1 && !parts_.draining;
     received_.consume(parser_.length());
     if (!co_await read_admin_body(framing, question.body)) co_return false;
@@ -227,12 +230,26 @@ task<bool> session::serve_admin(body_framing framing) {
         answer->ready.set();
     });
     co_await answer->ready;
-    std::string fields;
-    for (const auto& [name, value] : answer->response.headers)
-        fields.append(name).append(": ").append(value).append("\r\n");
-    const bool sent =
-        co_await send(plain_response(answer->response.status, fields, answer->response.body, stays, to_head));
-    co_return sent&& stays;
+    if (answer->response.live_place) co_return co_await serve_live(std::move(answer->response)), false;
+    const conf::settings& settings = rules_->settings;
+    const admin_client to{.parts = parts_,
+                          .client = *client_,
+                          .received = received_,
+                          .timeout = settings.limits.body_timeout,
+                          .minor_version = minor_version,
+                          .to_head = to_head,
+                          .stays = stays,
+                          .half_close = settings.forward.half_close};
+    co_return co_await send_answer(to, std::move(answer->response));
+}
+
+// From here on the connection speaks WebSocket. It may stay for days, and rules may change meanwhile: it keeps none.
+task<> session::serve_live(admin::response answer) {
+    if (!co_await send(answer_head(answer.status, field_lines(answer), {}, true))) co_return;
+    const live_socket::timing times{rules_->settings.admin.live_ping, rules_->settings.limits.body_timeout};
+    rules_.reset();
+    live_socket one(parts_.live, *client_, received_, times);
+    co_await one.run();
 }
 
 // ---- Answers of the session's own -------------------------------------------------------------------------------

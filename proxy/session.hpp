@@ -35,6 +35,7 @@ private:
     task<head_status> read_head();
     task<bool> serve();
     task<bool> serve_admin(body_framing body);
+    task<> serve_live(admin::response answer);
     task<bool> read_admin_body(body_framing body, std::string& into);
     task<> refuse(int status, std::string_view problem);
     task<bool> send(std::string response);

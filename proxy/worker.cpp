@@ -46,6 +46,7 @@ worker::worker(options with)
                  .clock = with.clock,
                  .seed = std::random_device{}(),
                  .changed = std::move(with.peer_changed)}),
+      live_(reactor_, std::move(with.want_snapshot)),
       parts_{.streams = streams_,
              .buffers = buffers_,
              .upstream = upstream_,
@@ -58,6 +59,8 @@ worker::worker(options with)
              .open_connections = with.open_connections,
              .labels = with.labels,
              .ask_control = {},
+             .next_piece = {},
+             .live = live_,
              .in_force = own_count(with.by),
              .seen_tokens = with.by->identity->make_memory()} {
     upstream_.use(with.by->settings, with.by->tls.client, std::move(with.upstream));
@@ -65,6 +68,12 @@ worker::worker(options with)
                                                                    std::function<void(admin::response)> done) {
         ask(std::move(what), [this, done = std::move(done)](admin::response answer) mutable {
             reactor_.post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+        });
+    };
+    parts_.next_piece = [this, ask = std::move(with.next_piece)](std::shared_ptr<admin::body_source> of,
+                                                                 std::function<void(admin::body_source::piece)> done) {
+        ask(std::move(of), [this, done = std::move(done)](admin::body_source::piece one) mutable {
+            reactor_.post([done = std::move(done), one = std::move(one)]() mutable { done(std::move(one)); });
         });
     };
     for (const auto& [descriptor, role, shared] : with.listeners) {
@@ -158,6 +167,10 @@ void worker::ask(std::function<void(figures)> done) {
     reactor_.post([this, done = std::move(done)] { done({sessions_.size(), upstream_.figures()}); });
 }
 
+void worker::publish(admin::live_message what) {
+    reactor_.post([this, what = std::move(what)] { live_.publish(what); });
+}
+
 void worker::drain() {
     reactor_.post([this] {
         parts_.draining = true;
@@ -166,6 +179,7 @@ void worker::drain() {
         const std::vector<session*> now(sessions_.begin(), sessions_.end());
         for (session* one : now)
             if (sessions_.contains(one)) one->drain();
+        live_.leave();
         end_when_idle();
     });
 }
@@ -174,6 +188,7 @@ void worker::hand_over() {
     reactor_.post([this] {
         parts_.draining = parts_.idle_may_ask = true;
         for (const auto& one : listeners_) one->leave();
+        live_.leave();
         end_when_idle();
     });
 }

@@ -25,6 +25,10 @@ public:
         label_bounds& labels;
         // Called on the worker's thread; must answer through `done` on any thread, once.
         std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
+        // The same for the next piece of an answer's body.
+        std::function<void(std::shared_ptr<admin::body_source>, std::function<void(admin::body_source::piece)> done)>
+            next_piece;
+        std::function<void()> want_snapshot;            // for live sockets; called on the worker's thread
         std::function<void(peer_change)> peer_changed;  // called on the worker's thread
         std::shared_ptr<const rules> by;
         std::shared_ptr<const upstream_addresses> upstream;
@@ -36,6 +40,7 @@ public:
     void start();
     // From any thread:
     void use(std::shared_ptr<const rules> by, std::shared_ptr<const upstream_addresses> upstream);
+    void publish(admin::live_message what);
     // Stops accepting, finishes what is in flight; the thread ends when nothing is left.
     void drain();
     // The same when a successor serves at the same sockets: what is queued there is left to it, and a connection that
@@ -69,6 +74,7 @@ private:
     object_pool<exchange_heads> heads_;
     route_memory routes_;
     upstream_pool upstream_;
+    live_sockets live_;
     worker_parts parts_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::unordered_set<session*> sessions_;

@@ -11,6 +11,7 @@
 #include "admin-api/api.hpp"
 #include "proxy/buffer.hpp"
 #include "proxy/ended_meters.hpp"
+#include "proxy/live_sockets.hpp"
 #include "proxy/meter.hpp"
 #include "proxy/object_pool.hpp"
 #include "proxy/stream.hpp"
@@ -38,6 +39,10 @@ struct worker_parts {
     label_bounds& labels;
     // Hands an admin request to the control thread; `done` is called on this worker's thread.
     std::function<void(admin::request, std::function<void(admin::response)> done)> ask_control;
+    // Asks it for the next piece of an answer's body; `done` as above. One at a time.
+    std::function<void(std::shared_ptr<admin::body_source>, std::function<void(admin::body_source::piece)> done)>
+        next_piece;
+    live_sockets& live;
     std::shared_ptr<const rules> in_force;
     std::unique_ptr<tracking::identity_rules::memory, void (*)(tracking::identity_rules::memory*)> seen_tokens;
     bool draining = false;      // each answer is the last of its connection

@@ -90,6 +90,15 @@ std::optional<std::string> raw_client::read_until(std::string_view text, millise
     }
 }
 
+std::optional<std::string> raw_client::read_exactly(std::size_t size, milliseconds within) {
+    const auto until = clock::now() + within;
+    while (buffer_.size() < size)
+        if (!fill(until)) return std::nullopt;
+    std::string out = buffer_.substr(0, size);
+    buffer_.erase(0, size);
+    return out;
+}
+
 std::string raw_client::read_to_end(milliseconds within) {
     const auto until = clock::now() + within;
     while (fill(until)) {

@@ -38,6 +38,8 @@ public:
     http_message read_head(milliseconds within = patience);
     // Bytes up to and with `text`, or nullopt when it did not come.
     std::optional<std::string> read_until(std::string_view text, milliseconds within = patience);
+    // Exactly so many bytes, or nullopt when they did not come.
+    std::optional<std::string> read_exactly(std::size_t size, milliseconds within = patience);
     // All bytes until the connection ends; `ended()` then says how.
     std::string read_to_end(milliseconds within = patience);
     // The connection ends in time, with no further byte.

@@ -38,6 +38,12 @@ struct stream_page {
     std::string next;  // id to go on behind; "" = no more
 };
 
+struct oldest_first_page {
+    std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>> entries;  // id -> fields
+    bool ended = false;      // nothing is left of what was asked for
+    std::string trimmed_to;  // entries up to this id are gone; "" = none
+};
+
 class reports {
 public:
     reports(redis_client& redis, const key_names& keys, const calendar& when);
@@ -101,6 +107,9 @@ public:
     // Newest first, behind `cursor` ("" = from the newest).
     boost::asio::awaitable<answer<stream_page>> usage_entries(std::string cursor, std::size_t most);
     boost::asio::awaitable<answer<stream_page>> analytics_entries(std::size_t most);
+    // Oldest first, ids from `from` ("(ID" = behind it) up to and with `last`.
+    boost::asio::awaitable<answer<oldest_first_page>> usage_range(std::string from, std::string last, std::size_t most);
+    boost::asio::awaitable<answer<std::string>> newest_usage_id();  // "" = there is none
 
 private:
     // `make(i)` is the i-th of `count` commands; `take(i, reply)` gets its reply, never an error reply. At most `chunk`
