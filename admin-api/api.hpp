@@ -60,11 +60,13 @@ struct health {
     };
     std::vector<peer> peers;
     bool journal_writable = false;
+    std::string journal_problem;  // why it is not writable
     std::uint64_t journal_bytes = 0;
     std::uint64_t journal_lag = 0;  // records not yet in Redis
     std::uint64_t journal_lost = 0;
     bool redis_connected = false;
-    std::string redis;  // "connected", or the last error
+    std::string redis;          // "connected", or the last error
+    std::string redis_warning;  // connected, but exactness cannot be promised; "" = it can
     bool draining = false;
 };
 

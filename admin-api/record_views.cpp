@@ -144,8 +144,11 @@ std::string alive_json() { return R"({"status":"ok"})"; }
 
 namespace {
 
+std::optional<std::string> or_null(const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+}
+
 void write_peers(json_writer& json, const std::vector<health::peer>& peers) {
-    const auto or_null = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
     json.key("peers");
     json.open('[');
     for (const health::peer& one : peers) {
@@ -180,11 +183,15 @@ std::string ready_json(const health& now, bool ready, bool detailed) {
     json.field("bytes", now.journal_bytes);
     json.field("lag", now.journal_lag);
     json.field("lost", now.journal_lost);
+    if (detailed) json.field("problem", or_null(now.journal_problem));
     json.close('}');
     json.key("redis");
     json.open('{');
     json.field("connected", now.redis_connected);
-    if (detailed) json.field("detail", now.redis);
+    if (detailed) {
+        json.field("detail", now.redis);
+        json.field("warning", or_null(now.redis_warning));
+    }
     json.close('}');
     json.close('}');
     return json.take();

@@ -3,8 +3,10 @@
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <cstdio>
@@ -20,6 +22,8 @@ namespace proxy {
 namespace {
 
 namespace net = boost::asio;
+
+constexpr std::chrono::milliseconds journal_look_interval{500};
 
 // 32 random bytes in `path`, made once: API keys stay the same users over restarts. The result is an error, or empty.
 std::string kept_secret(const std::string& path, std::string& into) {
@@ -195,6 +199,7 @@ int control::run(predecessor before) {
     log_.use();
     net::co_spawn(context_, run_store(), log_if_thrown{});
     net::co_spawn(context_, record_log_->run(), log_if_thrown{});
+    net::co_spawn(context_, watch_journal(), log_if_thrown{});
     await_signal();
     for (const auto& one : workers_) one->start();
     tracking::run_in_long_slices();
@@ -224,6 +229,16 @@ std::shared_ptr<T> control::ending_here(std::shared_ptr<T> what) {
     if (!what) return what;
     T* const raw = what.get();
     return {raw, [this, what = std::move(what)](T*) mutable { net::post(context_, [gone = std::move(what)] {}); }};
+}
+
+// Until the context ends.
+net::awaitable<void> control::watch_journal() {
+    net::steady_timer pause(context_);
+    while (true) {
+        journal_log_.look(journals_->current());
+        pause.expires_after(journal_look_interval);
+        co_await pause.async_wait(net::as_tuple(net::use_awaitable));
+    }
 }
 
 // Called on a worker's thread; `done` posts back to it.
@@ -267,6 +282,8 @@ net::awaitable<admin::health> control::health() {
     now.journal_lag = shipping.lag;
     now.redis_connected = shipping.connected;
     now.redis = shipping.redis;
+    now.redis_warning = shipping.warning;
+    now.journal_problem = journal.problem;
     now.draining = stopping_;
     co_return now;
 }

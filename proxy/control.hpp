@@ -14,6 +14,7 @@
 #include "admin-api/api.hpp"
 #include "admin-api/live_feed.hpp"
 #include "conf/config.hpp"
+#include "proxy/journal_log.hpp"
 #include "proxy/jwks_refresher.hpp"
 #include "proxy/listening_sockets.hpp"
 #include "proxy/log_output.hpp"
@@ -67,6 +68,7 @@ private:
     boost::asio::awaitable<admin::metrics_state> metrics();
     boost::asio::awaitable<std::vector<bool>> ask_workers();
     boost::asio::awaitable<void> run_store();
+    boost::asio::awaitable<void> watch_journal();
     void use_fetched_keys();
     void tell_workers();
     void await_signal();
@@ -91,6 +93,7 @@ private:
     std::unique_ptr<jwks_refresher> jwks_;
     std::unique_ptr<upstream_watch> upstream_;
     std::unique_ptr<tracking::journal::directory> journals_;
+    journal_log journal_log_;
     std::unique_ptr<tracking::store::calendar> calendar_;
     std::unique_ptr<label_bounds> labels_;
     std::unique_ptr<tracking::store::key_names> keys_;

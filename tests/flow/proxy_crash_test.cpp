@@ -4,87 +4,15 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <map>
-#include <mutex>
 #include <set>
 
+#include "tests/support/counted_load.hpp"
 #include "tests/support/proxy_test.hpp"
 
 namespace tests {
 namespace {
-
-const std::string answer_body =
-    R"({"candidates":[{"content":{"parts":[{"text":"Dear team,"}]},"finishReason":"STOP"}],"usageMetadata":)"
-    R"({"promptTokenCount":100,"candidatesTokenCount":50,"totalTokenCount":150},"modelVersion":"gemini-2.0-flash"})";
-
-std::string count_text(std::size_t value) { return std::to_string(value); }
-
-// Clients on keep-alive connections, each request with an id that is never used again.
-class load {
-public:
-    explicit load(std::uint16_t port, int threads = 6) : port_(port) {
-        for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
-    }
-    ~load() { stop(); }
-
-    void use_port(std::uint16_t port) { port_ = port; }
-    void stop() {
-        over_ = true;
-        for (auto& thread : threads_) thread.join();
-        threads_.clear();
-    }
-
-    std::set<std::string> answered() const {
-        const std::lock_guard lock(mutex_);
-        return answered_;
-    }
-    std::size_t sent() const { return sent_; }
-    // Until so many more requests are answered: the time between two blows is measured in what they may destroy.
-    void go_on_for(std::size_t requests) const {
-        std::unique_lock lock(mutex_);
-        const std::size_t enough = answered_.size() + requests;
-        ASSERT_TRUE(more_.wait_for(lock, std::chrono::seconds(60), [&] { return answered_.size() >= enough; }));
-    }
-
-private:
-    static constexpr milliseconds pace{8};
-
-    void run(int number) {
-        raw_client client;
-        auto next = clock::now();
-        for (int i = 0; !over_; ++i) {
-            std::this_thread::sleep_until(next += pace);
-            if (!client.connected() || client.ended() != ending::none)
-                client = raw_client("127.0.0.1", port_, milliseconds(200));
-            if (!client.connected()) continue;
-            const std::string id = "load-" + std::to_string(number) + "-" + std::to_string(i);
-            ++sent_;
-            const std::string body = R"({"prompt":"write"})";
-            const bool went =
-                client.send("POST /api/ai/generate-cover-letter HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + id +
-                            "\r\nContent-Length: " + count_text(body.size()) + "\r\n\r\n" + body);
-            const auto answer = went ? client.read() : http_message{};
-            if (!answer.complete) {
-                client = raw_client();
-            } else if (answer.status() == 200) {
-                const std::lock_guard lock(mutex_);
-                answered_.insert(id);
-                more_.notify_all();
-            }
-        }
-    }
-
-    std::atomic<std::uint16_t> port_;
-    std::atomic<bool> over_{false};
-    std::atomic<std::size_t> sent_{0};
-    mutable std::mutex mutex_;
-    mutable std::condition_variable more_;
-    std::set<std::string> answered_;
-    std::vector<std::thread> threads_;
-};
 
 class proxy_crash : public proxy_test {
 protected:
@@ -92,18 +20,16 @@ protected:
         AIMETER_ONLY();
         const char* const asked = std::getenv("AIMETER_LONG_TESTS");
         if (asked != nullptr && std::string_view(asked) == "1") unit = 9'000;
-        upstream.otherwise({serve(answer_with(json_answer()))});
+        upstream.otherwise({serve(counted_answer())});
         start({.config = "workers = 2\n[redis]\nstream_maxlen = 0\n[track]\nlog = \"off\"", .drain_timeout = "5s"});
         aimeter().redis();
     }
 
-    static std::string json_answer() { return ok_response(answer_body, "Content-Type: application/json\r\n"); }
-
-    void kill_and_restart(load& clients) {
+    void kill_and_restart(counted_load& clients) {
         proxy->process().signal(SIGKILL);
         ASSERT_EQ(proxy->process().wait_exit(), 128 + SIGKILL) << proxy->process().err();
         proxy->start();
-        clients.use_port(proxy->port());
+        clients.use_ports({proxy->port()});
     }
 
     pid_t redis_pid() const { return aimeter().redis().server_pid(); }
@@ -127,7 +53,7 @@ protected:
         return out;
     }
 
-    void expect_each_once(const load& clients) {
+    void expect_each_once(const counted_load& clients) {
         const auto answered = clients.answered();
         ASSERT_GT(answered.size(), clients.sent() / 3) << "hardly any load got through: the test shows nothing";
         std::set<std::string> wanted = answered;
@@ -143,8 +69,8 @@ protected:
         EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
         const redis_view view = aimeter().redis();
         const auto total = view.hash("aimeter:usage:total");
-        EXPECT_EQ(total.at("requests"), count_text(recorded.size()));
-        EXPECT_EQ(view.hash("aimeter:analytics:total")["ai_generation"], count_text(recorded.size()));
+        EXPECT_EQ(total.at("requests"), std::to_string(recorded.size()));
+        EXPECT_EQ(view.hash("aimeter:analytics:total")["ai_generation"], std::to_string(recorded.size()));
         EXPECT_EQ(view.number({"XLEN", "aimeter:analytics"}), static_cast<long long>(recorded.size()));
         RecordProperty("answered", static_cast<int>(answered.size()));
         RecordProperty("recorded", static_cast<int>(recorded.size()));
@@ -154,40 +80,40 @@ protected:
 };
 
 TEST_F(proxy_crash, kills_of_aimeter_and_redis_lose_and_double_nothing) {
-    load clients(proxy->port());
+    counted_load clients({proxy->port()});
     for (int i = 0; i < 3; ++i) {
-        clients.go_on_for(unit);
+        ASSERT_TRUE(clients.go_on_for(unit));
         ASSERT_NO_FATAL_FAILURE(kill_and_restart(clients));
     }
-    clients.go_on_for(unit);
+    ASSERT_TRUE(clients.go_on_for(unit));
     ::kill(redis_pid(), SIGKILL);
-    clients.go_on_for(unit);
+    ASSERT_TRUE(clients.go_on_for(unit));
     clients.stop();
     expect_each_once(clients);
 }
 
 TEST_F(proxy_crash, a_kill_while_redis_hangs_loses_nothing) {
-    load clients(proxy->port());
-    clients.go_on_for(300);
+    counted_load clients({proxy->port()});
+    ASSERT_TRUE(clients.go_on_for(300));
     const pid_t redis = redis_pid();
     ::kill(redis, SIGSTOP);
-    clients.go_on_for(300);
+    ASSERT_TRUE(clients.go_on_for(300));
     proxy->process().signal(SIGKILL);
     proxy->process().wait_exit();
     ::kill(redis, SIGCONT);
     proxy->start();
-    clients.use_port(proxy->port());
-    clients.go_on_for(300);
+    clients.use_ports({proxy->port()});
+    ASSERT_TRUE(clients.go_on_for(300));
     clients.stop();
     expect_each_once(clients);
 }
 
 TEST_F(proxy_crash, a_stop_under_load_with_redis_gone_loses_nothing) {
-    load clients(proxy->port());
-    clients.go_on_for(300);
+    counted_load clients({proxy->port()});
+    ASSERT_TRUE(clients.go_on_for(300));
     const pid_t redis = redis_pid();
     ::kill(redis, SIGSTOP);
-    clients.go_on_for(150);
+    ASSERT_TRUE(clients.go_on_for(150));
     proxy->process().signal(SIGTERM);
     EXPECT_EQ(proxy->process().wait_exit(milliseconds(30'000)), 0) << proxy->process().err();
     ::kill(redis, SIGKILL);
@@ -197,12 +123,12 @@ TEST_F(proxy_crash, a_stop_under_load_with_redis_gone_loses_nothing) {
 }
 
 TEST_F(proxy_crash, a_redis_killed_again_and_again_counts_each_once) {
-    load clients(proxy->port());
+    counted_load clients({proxy->port()});
     for (int i = 0; i < 3; ++i) {
-        clients.go_on_for(400);
+        ASSERT_TRUE(clients.go_on_for(400));
         ::kill(redis_pid(), SIGKILL);
     }
-    clients.go_on_for(400);
+    ASSERT_TRUE(clients.go_on_for(400));
     clients.stop();
     expect_each_once(clients);
 }

@@ -304,6 +304,25 @@ TEST_F(Shipper, ShipsTheOtherJournalsWhenOneIsRefused) {
     expect_all_counted_once(redis);
 }
 
+TEST_F(Shipper, ShipsAllThatStandsBeforeTheRecordThatIsRefused) {
+    redis_fixture redis;
+    const std::string poisoned = "aimeter:usage:month:2026-11:user:somebody-else";
+    redis.run({"SET", poisoned, "x"});
+    const auto to = journals.add_journal();
+    append_random(to, 137);
+    auto refused = tests::plain_record(noon);
+    refused.user_id = "somebody-else";
+    append(to, refused);
+    append_random(to, 100);
+    start(redis.url());
+    ASSERT_TRUE(run_until([&] { return ship->current().shipped == 137; })) << ship->current().shipped;
+    EXPECT_THAT(ship->current().redis, HasSubstr(poisoned));
+    EXPECT_EQ(ship->current().lag, 101U);
+    redis.run({"DEL", poisoned});
+    ASSERT_TRUE(flush());
+    expect_all_counted_once(redis);
+}
+
 TEST_F(Shipper, NamesAFieldThatIsNoNumber) {
     redis_fixture redis;
     redis.run({"HSET", "aimeter:usage:month:2026-11", "requests", "many"});
@@ -422,6 +441,15 @@ TEST_F(Shipper, DrainsTheJournalsOfDeadProcesses) {
     ASSERT_TRUE(flush());
     expect_all_counted_once(redis);
     for (const auto& id : journals.journals()) EXPECT_EQ(journals.shipped_of(id), 100U);
+}
+
+TEST_F(Shipper, DrainsDeadJournalsThatHoldMoreThanABatchTogether) {
+    redis_fixture redis;
+    journals.add_journal();
+    for (int i = 0; i < 24; ++i) append_random(journals.add_journal(false), 150);
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    expect_all_counted_once(redis);
 }
 
 TEST_F(Shipper, RefusesAnotherTimeZoneOrANewerSchema) {

@@ -61,11 +61,15 @@ void aimeter_process::rewrite_config(const std::string& text, const std::string&
     out << text << "\n";
 }
 
-void aimeter_process::start() {
+void aimeter_process::launch() {
     process_.reset();
     spawn_options spawn{{AIMETER_BINARY, "serve", "-c", config_path_}, options_.env, AIMETER_SOURCE_DIR};
     spawn.args.insert(spawn.args.end(), options_.flags.begin(), options_.flags.end());
     process_ = std::make_unique<child_process>(spawn);
+}
+
+void aimeter_process::start() {
+    launch();
     const auto until = clock::now() + start_within;
     const auto ready_line = [&]() -> std::string {
         const std::string out = process_->out();

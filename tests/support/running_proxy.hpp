@@ -40,6 +40,7 @@ public:
     ~aimeter_process() override;  // kills it, and the Redis that it started
 
     void start() override;  // also after it was killed: the same data folder, a new port
+    void launch();          // as start(), but does not wait until it is ready
     std::uint16_t port() const override { return port_; }
     pid_t pid() const override { return process_->pid(); }
     child_process& process() override { return *process_; }

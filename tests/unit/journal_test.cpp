@@ -528,6 +528,25 @@ TEST(JournalRestart, ABacklogThatFillsTheSizeGivesWayAsItIsShipped) {
     EXPECT_EQ(sequences(read_all(*opened, dead)).back(), written);
 }
 
+// Until Redis has been asked, nobody knows that what a dead process has left is all there.
+TEST(JournalRestart, FindsRoomAlthoughTheOneBeforeKeptAllThatItMight) {
+    const temp_folder folder;
+    std::int64_t number = 0;
+    for (int start = 0; start < 5; ++start) {
+        const auto opened = open(options_for(folder.path(), 4ULL << 20, 1ULL << 20, 2));
+        for (int i = 0; i < 1'000; ++i) one_request(*opened, ++number);
+        EXPECT_EQ(opened->current().lost + opened->current().unprotected, 0U) << "start " << start;
+        for (int i = 0; i < 10'000; ++i) {
+            one_request(*opened, ++number);
+            if (i % 100 != 0) continue;
+            for (const auto& id : opened->journals())
+                opened->shipped(id, opened->is_own(id) ? 1'000 + static_cast<std::uint64_t>(i) : UINT64_MAX);
+            opened->maintain(now);
+        }
+        EXPECT_GT(opened->current().bytes, 1ULL << 20) << "what was shipped is kept, as far as there is room";
+    }
+}
+
 TEST(JournalLock, IsHeldByOneInstanceAndNamesIt) {
     const temp_folder folder;
     const std::string data_dir = folder.path() + "/deep/var";

@@ -90,12 +90,15 @@ private:
     std::map<journal_id, folder_lock> adopted_;
     std::int64_t keep_ms_ = 0;
     bool keep_all_ = false;
+    std::uint64_t size_ = 0;
+    std::uint64_t beginning_ = 0;  // bytes that a process begins with
     std::unique_ptr<budget> room_;
     std::vector<std::unique_ptr<own_journal>> own_;
     std::vector<std::shared_ptr<chain>> others_;  // of dead processes, oldest first
     std::uint64_t other_bytes_ = 0;               // when there is no budget: read only
     std::uint64_t damaged_before_ = 0;            // in journals that are gone
     std::vector<std::string> notes_;
+    std::string problem_;  // the last one of making a segment
     bool syncing_ = false;
 };
 
@@ -110,6 +113,8 @@ std::string journals_on_disk::start_writing(const options& how) {
     const auto bytes =
         static_cast<std::uint32_t>(std::max<std::uint64_t>(wanted, own_journal::segment_bytes_min) / 4096 * 4096);
     keep_ms_ = how.keep_ms;
+    size_ = how.size;
+    beginning_ = std::uint64_t{2} * how.writers * bytes;
     room_ = std::make_unique<budget>(how.size, how.writers, bytes);
 
     std::error_code ec;
@@ -249,11 +254,20 @@ void journals_on_disk::shipped(const journal_id& id, std::uint64_t sequence) {
 void journals_on_disk::maintain(std::int64_t now_ms) {
     if (read_only_) return;
     if (!keep_all_) expire(now_ms);
+    // The process after this one must find room to begin with: until it has asked Redis, it can let go of nothing.
+    while (room_->total() + beginning_ > size_ && evict()) {
+    }
     for (const auto& each : own_) {
         each->tidy();
         int error = 0;
         // Keeping shipped records is worth less than losing new ones: `keep` gives way when there is no room.
-        while (each->prepare(now_ms, error) != own_journal::need::nothing && evict()) each->room_was_made();
+        auto lacking = each->prepare(now_ms, error);
+        while (lacking != own_journal::need::nothing && evict()) {
+            each->room_was_made();
+            lacking = each->prepare(now_ms, error);
+        }
+        if (lacking == own_journal::need::room) problem_ = "journal.size is used up";
+        if (lacking == own_journal::need::disk) problem_ = std::generic_category().message(error);
     }
 }
 
@@ -330,8 +344,9 @@ state journals_on_disk::current() const {
         if (!own) continue;
         now.lost += own->writing().lost();
         now.unprotected += own->writing().unprotected();
-        now.writable = now.writable && !own->writing().full();
+        now.writable = now.writable && own->writable();
     }
+    if (!now.writable) now.problem = problem_;
     now.notes = notes_;
     return now;
 }

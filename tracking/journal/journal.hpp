@@ -67,6 +67,7 @@ struct state {
     std::uint64_t lost = 0;         // records that found no room, since the start: end() returned false
     std::uint64_t unprotected = 0;  // begins that found none: their requests are lost only if the process is killed now
     bool writable = true;
+    std::string problem;             // why it is not
     std::uint64_t damaged = 0;       // frames whose checksum failed
     std::vector<std::string> notes;  // what was set aside and why, for the log; oldest first, bounded
 };

@@ -35,6 +35,8 @@ public:
     // Makes the next segment if the writer is about to need it. `room`: journal.size is used up. `disk`: the file could
     // not be made; `error` says why.
     need prepare(std::int64_t now_ms, int& error);
+    // False: a record found no room, and there is none yet.
+    bool writable() const { return !writer_.full() || spare_.load(std::memory_order_relaxed) != nullptr; }
     void room_was_made() { failed_at_ms_.reset(); }  // no need to wait before the next try
     void forget(const segment& removed);             // its slot is free again
 

@@ -87,7 +87,7 @@ boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_s
         co_return refused("Redis 7.0 or newer is needed, this one is older");
     }
     const auto& policy = replies[1].elements;  // empty where CONFIG is not allowed: then nobody knows
-    const bool evicts = policy.size() == 2 && policy[1].text != "noeviction";
+    const std::string evicts = policy.size() == 2 && policy[1].text != "noeviction" ? policy[1].text : "";
     reply fields = replies.back();
     if (!complete(fields)) {
         const std::vector<command> create{{"HSETNX", meta, "schema", std::to_string(schema_version)},

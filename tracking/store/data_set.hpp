@@ -15,7 +15,7 @@ inline constexpr int schema_version = 1;
 
 struct data_set {
     std::string id;
-    bool evicts = false;  // maxmemory-policy is not noeviction: exactness cannot be promised
+    std::string evicts;  // the maxmemory-policy that is not noeviction: exactness cannot be promised; "" = it is
 };
 
 struct data_set_refused {

@@ -17,9 +17,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "tracking/folder_lock.hpp"
+#include "tracking/store/append_only_file.hpp"
 #include "tracking/store/redis_client.hpp"
 #include "tracking/time_slice.hpp"
 
@@ -177,6 +179,8 @@ net::awaitable<void> server::end_deaf_server() {
 // The new process shares nothing with ours but the data: own process group (a Ctrl-C is for aimeter, which flushes
 // first), no descriptors. Returns an error, or "".
 std::string server::spawn() {
+    if (const std::string done = mend_append_only_file(folder_ / "appendonlydir"); !done.empty())
+        spdlog::warn("embedded Redis: {}; what the journal keeps is shipped again", done);
     std::error_code ignored;
     fs::remove(socket_, ignored);
     std::vector<std::string> words = {program_,
@@ -260,11 +264,15 @@ net::awaitable<std::variant<std::monostate, std::string>> server::start() {
 
 net::awaitable<void> server::supervise() {
     milliseconds pause = first_restart;
+    bool told = false;  // that it is down; once, however often it is tried
     while (!stopping_) {
         co_await sleep(look_interval);
         if (stopping_ || running() || !in_charge()) continue;  // a child that ended is reaped in any case
         if (co_await adopt()) continue;                        // whoever was in charge before has restarted it
-        spdlog::error("embedded Redis: it died; starting it again (records wait in the journal)");
+        if (!std::exchange(told, true))
+            spdlog::error(
+                "embedded Redis: it died; starting it until it is up (records wait in the journal); its log is {}",
+                (folder_ / "redis.log").string());
         co_await sleep(pause);
         pause = std::min(2 * pause, last_restart);
         if (stopping_ || left_) continue;
@@ -272,6 +280,7 @@ net::awaitable<void> server::supervise() {
         if (co_await wait_until_up()) {
             spdlog::info("embedded Redis: up again (pid {})", pid_);
             pause = first_restart;
+            told = false;
         }
     }
 }

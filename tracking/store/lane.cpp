@@ -18,7 +18,7 @@ void lane::go_on_from(std::uint64_t position) {
 }
 
 std::size_t lane::read(std::size_t most, batch& to) {
-    if (ended_ || !reader_) return 0;
+    if (ended_ || !reader_ || most == 0) return 0;  // asked for nothing, a journal is not at its end
     const std::uint64_t behind = read_, seen_before = seen_;
     std::size_t fresh = 0;
     const std::size_t count = reader_->each(most, [&](const journal::entry& one) {
@@ -57,8 +57,22 @@ void lane::applied(std::uint64_t last) {
     position_ = last;
     age_.applied(last);
     if (seen_ <= position_) ahead_.reset();
-    retry_at = {};
-    retry_pause = std::chrono::milliseconds{0};
+    if (position_ >= refused_upto_) return forgive();
+    retry_at_ = {};
+    alone_most_ *= 2;
+}
+
+void lane::refuse(std::uint64_t last, std::size_t records, std::chrono::milliseconds pause) {
+    refused_upto_ = std::max(refused_upto_, last);
+    alone_most_ = std::max<std::size_t>(records / 2, 1);
+    retry_pause_ = pause;
+    retry_at_ = std::chrono::steady_clock::now() + pause;
+}
+
+void lane::forgive() {
+    refused_upto_ = 0;
+    retry_at_ = {};
+    retry_pause_ = std::chrono::milliseconds{0};
 }
 
 void lane::look_ahead(std::size_t most) {

@@ -36,10 +36,15 @@ public:
     // Since when the oldest of them has been waiting; nullopt = there is none.
     std::optional<backlog_age::time_point> waiting_since() const;
 
-    // After a refusal (not a lost connection) this journal waits, and then goes alone until it has passed.
-    std::chrono::steady_clock::time_point retry_at{};
-    std::chrono::milliseconds retry_pause{0};
-    bool refused() const { return retry_pause.count() > 0; }
+    // After a refusal (not a lost connection) this journal waits, and then goes alone until it has passed what was
+    // refused: in batches of half the size each time, so that all goes through that stands before the record which
+    // Redis refuses, and only what stands behind it waits.
+    void refuse(std::uint64_t last, std::size_t records, std::chrono::milliseconds pause);
+    bool refused() const { return retry_pause_.count() > 0; }
+    std::chrono::steady_clock::time_point retry_at() const { return retry_at_; }
+    std::chrono::milliseconds retry_pause() const { return retry_pause_; }
+    std::size_t alone_most() const { return alone_most_; }
+    void forgive();
 
 private:
     void note_gap(std::uint64_t found);
@@ -53,6 +58,10 @@ private:
     std::unique_ptr<journal::reader> reader_, ahead_;
     std::uint64_t position_ = 0, read_ = 0, seen_ = 0;  // sequences: in Redis, in batches, known to be there
     bool ended_ = false, gap_noted_ = false;
+    std::uint64_t refused_upto_ = 0;
+    std::size_t alone_most_ = 0;
+    std::chrono::steady_clock::time_point retry_at_{};
+    std::chrono::milliseconds retry_pause_{0};
 };
 
 }  // namespace tracking::store

@@ -220,7 +220,11 @@ net::awaitable<nothing_or_error> redis_client::impl::introduce() {
     auto [error, written] = co_await net::async_write(socket, net::buffer(outgoing), as_result);
     outgoing.clear();
     std::vector<reply> replies;
-    if (!error) error = co_await read_replies(commands.size(), replies);
+    const error_code unread = co_await read_replies(commands.size(), replies);
+    if (!error) error = unread;
+    // A Redis that closes at once has said why: it takes no more clients, for example.
+    if (error && !replies.empty() && replies.back().is_error())
+        co_return redis_error{url.text + ": " + replies.back().text};
     if (error) co_return failure("connecting", error, milliseconds{0});
     for (std::size_t i = 0; i < doing.size(); ++i) {
         // A Redis that is loading its data answers so to PING: connected all the same, and each command says so again.

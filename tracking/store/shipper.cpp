@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "tracking/store/data_set.hpp"
@@ -37,6 +38,8 @@ constexpr milliseconds connect_deadline{2'000};
 constexpr milliseconds pause_min{50}, pause_max{2'000};
 constexpr milliseconds look_ahead_pause{100};
 constexpr milliseconds adoption_pause{500};
+constexpr milliseconds inspection_pause{1'000};  // also while there is nothing to ship
+constexpr std::size_t troubles_max = 20;
 constexpr std::size_t look_ahead_records = 5'000;
 
 milliseconds longer(milliseconds pause) { return std::clamp(pause * 2, pause_min, pause_max); }
@@ -85,6 +88,8 @@ struct shipper::impl {
     net::awaitable<void> ship();
     net::awaitable<void> tick();
     net::awaitable<bool> open_up();
+    net::awaitable<bool> inspect();
+    net::awaitable<bool> tell_losses();
     net::awaitable<bool> ask_positions();
     net::awaitable<bool> pass();
     net::awaitable<bool> send();
@@ -102,6 +107,7 @@ struct shipper::impl {
     void lose_connection(const std::string& why);
     void tell(const std::string& state, bool good);
     void note_data_set(const data_set& found);
+    void note_eviction(const std::string& policy);
     bool due() const;
     bool retry_due() const;
     bool any_refused() const;
@@ -114,13 +120,14 @@ struct shipper::impl {
     std::unique_ptr<redis_client> redis;
     bool ready = false;  // connected, agreed on the data set, positions known
     bool stopping = false, flushing = false;
-    bool eviction_noted = false;
     milliseconds pause{0};
-    std::string address;  // without credentials
+    std::string address;                  // without credentials
+    std::set<std::string> troubles_told;  // since it was well
     std::string dataset;
     std::map<journal::journal_id, std::unique_ptr<lane>> lanes;
     batch filling;                          // what was read and is not sent
     steady_clock::time_point filled_since;  // when its first record was read
+    std::uint64_t lost_told = 0;            // records that found no room, as Redis knows it
     bool goes_alone = false;                // it is of one journal that was refused
     batch sending;
     std::optional<steady_clock::time_point> sent_at;  // the batch that Redis has not answered yet
@@ -129,13 +136,15 @@ struct shipper::impl {
     const std::string script_sha = sha1_hex(apply_script);
 };
 
-// One log line for each change of what there is to say, never one per try or record.
+// One log line for each change of what there is to say, never one per try or record: what a try meets may differ from
+// one to the next (refused, cut, silent), and is told once until Redis is well again.
 void shipper::impl::tell(const std::string& text, bool good) {
     if (state.redis == text) return;
     state.redis = text;
     if (good) {
+        troubles_told.clear();
         spdlog::info("redis: {} to {}", text, address);
-    } else {
+    } else if (troubles_told.size() < troubles_max && troubles_told.insert(text).second) {
         spdlog::warn("redis: {}; records wait in the journal", text);
     }
 }
@@ -194,16 +203,60 @@ net::awaitable<bool> shipper::impl::open_up() {
     }
     const auto& found = std::get<data_set>(agreed);
     note_data_set(found);
-    if (found.evicts && !eviction_noted) {
-        eviction_noted = true;
-        spdlog::warn("redis: maxmemory-policy is not noeviction: Redis may drop counters when its memory is full");
-    }
+    note_eviction(found.evicts);
     co_return co_await ask_positions();
 }
 
 // What other processes have recorded is not counted for this one's metrics: they counted it, or it was lost with them.
 std::unique_ptr<lane> shipper::impl::make_lane(const journal::journal_id& of) const {
     return std::make_unique<lane>(part.journals, of, part.journals.is_own(of) ? part.metrics : nullptr);
+}
+
+void shipper::impl::note_eviction(const std::string& policy) {
+    const std::string text =
+        policy.empty() ? ""
+                       : "maxmemory-policy is " + policy + ", not noeviction: Redis may drop counters when it is full";
+    if (text == state.warning) return;
+    state.warning = text;
+    if (text.empty()) {
+        spdlog::info("redis: maxmemory-policy is noeviction");
+    } else {
+        spdlog::warn("redis: {}", text);
+    }
+}
+
+// Whoever has nothing to ship would learn only with the next record that Redis is gone or was flushed, and by then the
+// journal may have let go of what could have been shipped again.
+net::awaitable<bool> shipper::impl::inspect() {
+    const auto agreed = co_await agree_on_data_set(*redis, keys, part.settings.timezone);
+    if (const auto* no = std::get_if<data_set_refused>(&agreed)) {
+        lose_connection(no->what);
+        co_return false;
+    }
+    const auto& found = std::get<data_set>(agreed);
+    note_eviction(found.evicts);
+    if (found.id != dataset) {
+        lose_connection("the data set was flushed or replaced");
+        co_return false;
+    }
+    co_return co_await tell_losses();
+}
+
+// How many records this process could not keep stands in Redis as well, by the name of its first journal, which is
+// never used again: told twice it is the same.
+net::awaitable<bool> shipper::impl::tell_losses() {
+    const auto lost = part.journals.current().lost;
+    const auto ids = part.journals.journals();
+    if (lost == lost_told || ids.empty()) co_return true;
+    const std::vector<command> commands{
+        {"HSET", keys.meta(), "lost:" + journal::to_text(ids.front()), std::to_string(lost)}};
+    const auto told = co_await redis->pipeline(commands, command_deadline);
+    if (const auto* error = std::get_if<redis_error>(&told)) {
+        lose_connection(error->what);
+        co_return false;
+    }
+    if (!std::get<std::vector<reply>>(told).front().is_error()) lost_told = lost;
+    co_return true;
 }
 
 // Redis says how far each journal is applied, and that is where each goes on: after a lost answer, a crash on either
@@ -233,7 +286,7 @@ net::awaitable<bool> shipper::impl::ask_positions() {
         auto& of = lanes[ids[i]];
         if (of && of->ended() && of->position() == positions[i]) continue;
         if (!of) of = make_lane(ids[i]);
-        of->retry_pause = milliseconds{0};
+        of->forgive();
         of->go_on_from(positions[i]);
         part.journals.shipped(ids[i], positions[i]);
     }
@@ -260,7 +313,7 @@ bool shipper::impl::any_refused() const {
 bool shipper::impl::retry_due() const {
     const auto now = steady_clock::now();
     return std::any_of(lanes.begin(), lanes.end(),
-                       [&](const auto& one) { return one.second->refused() && one.second->retry_at <= now; });
+                       [&](const auto& one) { return one.second->refused() && one.second->retry_at() <= now; });
 }
 
 bool shipper::impl::due() const {
@@ -286,8 +339,8 @@ void shipper::impl::fill() {
 void shipper::impl::fill_with_refused() {
     const auto now = steady_clock::now();
     for (auto& [id, of] : lanes) {
-        if (goes_alone || !of->refused() || now < of->retry_at) continue;
-        goes_alone = of->read(batch_most(), filling) > 0;
+        if (goes_alone || !of->refused() || now < of->retry_at()) continue;
+        goes_alone = of->read(std::min(batch_most(), of->alone_most()), filling) > 0;
     }
 }
 
@@ -319,8 +372,9 @@ void shipper::impl::refuse(const std::string& why) {
     if (wants_new_connection(why)) return lose_connection(why);
     for (const auto& share : sending.shares()) {
         lane& of = *lanes.at(share.of);
-        of.retry_pause = longer(of.retry_pause);
-        of.retry_at = steady_clock::now() + of.retry_pause;
+        // What is being narrowed down is tried again soon.
+        const bool narrowing = sending.records() > 1 && sending.shares().size() == 1;
+        of.refuse(share.last, sending.records(), narrowing ? pause_min : longer(of.retry_pause()));
     }
     rewind();
     tell(why, false);
@@ -404,10 +458,11 @@ net::awaitable<void> shipper::impl::ship() {
     for (const auto& id : part.journals.journals()) {  // so that their lag is seen before Redis is
         if (part.journals.is_own(id)) lanes[id] = make_lane(id);
     }
-    steady_clock::time_point next_adoption{};
+    steady_clock::time_point next_adoption{}, next_inspection{};
     while (!stopping) {
         if (!ready) {
             ready = state.connected = co_await open_up();
+            next_inspection = steady_clock::now() + inspection_pause;
             if (!ready) {
                 pause = longer(pause);
                 if (!stopping) co_await sleep(nap, pause);
@@ -418,7 +473,11 @@ net::awaitable<void> shipper::impl::ship() {
             next_adoption = now + adoption_pause;
             if (part.journals.adopt_ended()) ready = co_await ask_positions();
         }
-        const bool moved = co_await pass();
+        if (const auto now = steady_clock::now(); ready && now >= next_inspection) {
+            next_inspection = now + inspection_pause;
+            ready = co_await inspect();
+        }
+        const bool moved = ready && co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
         if (ready && !moved && !stopping) co_await look_later(nap);
     }

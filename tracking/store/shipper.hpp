@@ -28,6 +28,7 @@ inline constexpr std::array<std::int64_t, 12> apply_bounds_us{500,    1'000,   2
 struct shipper_state {
     bool connected = false;
     std::string redis;          // "connected", or the last error
+    std::string warning{};      // connected, but exactness cannot be promised, and why; "" = it can
     std::uint64_t shipped = 0;  // records applied since the start
     std::uint64_t lag = 0;      // records read or written but not yet applied
     std::uint64_t batches = 0;
