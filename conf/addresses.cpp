@@ -1,4 +1,4 @@
-// The addresses of values.hpp: listeners, upstreams, web pages, CIDR blocks, the URL of Redis.
+// The addresses of values.hpp: listeners, upstreams, web pages, CIDR blocks.
 #include <arpa/inet.h>
 #include <sys/un.h>
 
@@ -13,7 +13,6 @@ namespace conf {
 namespace {
 
 constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;
-constexpr std::string_view no_support = " is not supported by this version";
 
 template <typename Number>
 std::optional<Number> to_number(std::string_view text) {
@@ -92,18 +91,11 @@ url_parts split_url(std::string_view behind_scheme) {
     return {behind_scheme.substr(0, end), behind_scheme.substr(end)};
 }
 
-std::string complaint_about_redis_unix(std::string_view path) {
-    const auto query = path.find('?');
-    const auto socket = unix_endpoint(path.substr(0, query));
-    if (const auto* wrong = std::get_if<complaint>(&socket)) return wrong->what;
-    if (query == std::string_view::npos) return {};
-    const std::string_view options = path.substr(query + 1);
-    if (!options.starts_with("db=")) return "the only option of a unix socket is ?db=N";
-    if (!to_number<std::uint16_t>(options.substr(3))) return "the number of the database must be from 0 to 65535";
-    return {};
-}
-
 }  // namespace
+
+parsed<endpoint> parse_server(std::string_view text, std::uint16_t default_port) {
+    return host_and_port(text, default_port);
+}
 
 parsed<endpoint> parse_listen(std::string_view text) {
     if (text.starts_with("unix:")) return unix_endpoint(text.substr(5));
@@ -173,26 +165,6 @@ std::string complaint_about_cidr(std::string_view text) {
     const auto bits = to_number<std::uint8_t>(text.substr(slash + 1));
     const int most = v4 ? 32 : 128;
     if (!bits || *bits > most) return "the length of the prefix must be from 0 to " + std::to_string(most);
-    return {};
-}
-
-std::string complaint_about_redis_url(std::string_view text) {
-    if (text.empty()) return {};
-    if (text.starts_with("unix:")) return complaint_about_redis_unix(text.substr(5));
-    for (const std::string_view scheme : {"rediss://", "redis+sentinel://", "redis+cluster://"})
-        if (text.starts_with(scheme)) return std::string(scheme).append(no_support);
-    constexpr std::string_view scheme = "redis://";
-    if (!text.starts_with(scheme)) return "expected redis://host:port/db or unix:/path";
-    // A password may hold any character: the last @ ends it, as browsers and redis-cli have it.
-    std::string_view rest = text.substr(scheme.size());
-    if (const auto at = rest.rfind('@'); at != std::string_view::npos) rest.remove_prefix(at + 1);
-    const url_parts url = split_url(rest);
-    const auto server = host_and_port(url.authority, std::uint16_t{6379});
-    if (const auto* wrong = std::get_if<complaint>(&server)) return "the host of Redis: " + wrong->what;
-    if (std::get<endpoint>(server).port == 0) return "the port of Redis must be from 1 to 65535";
-    const std::string_view db = url.rest.empty() ? url.rest : url.rest.substr(1);
-    if (!url.rest.empty() && url.rest.front() != '/') return "expected /db behind the host of Redis";
-    if (!db.empty() && !to_number<std::uint16_t>(db)) return "the number of the database must be from 0 to 65535";
     return {};
 }
 

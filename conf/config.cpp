@@ -84,6 +84,9 @@ public:
             complain("forward.max_fail_timeout", "is shorter than forward.fail_timeout, where the back-off begins");
         if (made.tls.cert.empty() != made.tls.key.empty())
             complain(made.tls.key.empty() ? "tls.cert" : "tls.key", "tls.cert and tls.key are needed both");
+        if (made.redis.tls.cert.empty() != made.redis.tls.key.empty())
+            complain(made.redis.tls.key.empty() ? "redis.cert" : "redis.key",
+                     "redis.cert and redis.key are needed both");
     }
 
 private:

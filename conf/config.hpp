@@ -91,8 +91,20 @@ struct journal_settings {
     bool operator==(const journal_settings&) const = default;
 };
 
+// How a Redis that is spoken to over TLS is known, and how it knows us. PEM files.
+struct redis_tls {
+    std::string ca_file;  // "" = the system's authorities
+    bool verify = true;   // certificate and host name
+    std::string cert;     // ours; both or none
+    std::string key;
+
+    bool operator==(const redis_tls&) const = default;
+};
+
 struct redis_settings {
     std::string url;  // "" = embedded
+    redis_tls tls;
+    std::uint32_t shards = 16;  // of a new data set on a cluster
     std::string prefix = "aimeter";
     std::uint64_t stream_maxlen = 1'000'000;  // 0 = all
 

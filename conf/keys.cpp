@@ -187,6 +187,10 @@ constexpr key_rule rules[] = {
     {"journal.sync", read_sync},
 
     {"redis.url", [](V v, S s, C c) { read_text(v, s.redis.url, c, complaint_about_redis_url); }},
+    {"redis.ca_file", [](V v, S s, C c) { read_text(v, s.redis.tls.ca_file, c, readable_file_or_empty); }},
+    {"redis.verify", [](V v, S s, C c) { read_bool(v, s.redis.tls.verify, c); }},
+    {"redis.cert", [](V v, S s, C c) { read_text(v, s.redis.tls.cert, c, readable_file_or_empty); }},
+    {"redis.key", [](V v, S s, C c) { read_text(v, s.redis.tls.key, c, readable_file_or_empty); }},
     {"redis.prefix", [](V v, S s, C c) { read_text(v, s.redis.prefix, c, redis_prefix); }},
     {"redis.stream_maxlen",
      [](V v, S s, C c) { read_integer(v, s.redis.stream_maxlen, c, 0, std::numeric_limits<std::int64_t>::max()); }},

@@ -33,6 +33,8 @@ parsed<std::int64_t> decimal_of(double number, int places);
 
 // "host:port", ":8080" (every IPv4 address), "[::1]:8080", "unix:/path".
 parsed<endpoint> parse_listen(std::string_view text);
+// "host:port", "host", "[::1]:8080".
+parsed<endpoint> parse_server(std::string_view text, std::uint16_t default_port);
 // "http://host:port", "http://host" (port 80), "host:port", "unix:/path".
 parsed<endpoint> parse_upstream(std::string_view text);
 // What is asked for with GET, and where: "https://host[:port]/path?query".
@@ -46,7 +48,7 @@ parsed<web_url> parse_web_url(std::string_view text);
 std::string complaint_about_web_url(std::string_view text);
 // "10.0.0.0/8", "::1/128", "192.0.2.1"; the complaint is empty when all is well.
 std::string complaint_about_cidr(std::string_view text);
-// redis://[user:pass@]host:port/db, unix:/path[?db=N]; the complaint is empty when all is well.
+// The forms of redis_url.hpp; the complaint is empty when all is well.
 std::string complaint_about_redis_url(std::string_view text);
 
 }  // namespace conf

@@ -125,7 +125,8 @@ std::string control::open_store() {
     }
     auto parsed = redis_url::parse(url);
     if (auto* problem = std::get_if<std::string>(&parsed)) return "redis.url: " + *problem;
-    report_client_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(parsed));
+    report_client_ =
+        std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(parsed), settings_.redis.tls);
     reports_ = std::make_unique<reports>(*report_client_, *keys_, *calendar_);
     record_metrics_ = std::make_unique<record_metrics>(settings_.admin.metrics_series);
     shipper_ = std::make_unique<shipper>(shipper::parts{.executor = context_.get_executor(),

@@ -57,10 +57,32 @@ TEST(RedisUrl, TakesHostPortDatabaseAndCredentials) {
     EXPECT_EQ(url_of("unix:///run/redis.sock").unix_path, "/run/redis.sock");
 }
 
+TEST(RedisUrl, TakesSentinelsAndTheNodesOfAClusterWithTheirDefaultPorts) {
+    const auto behind =
+        url_of("rediss+sentinel://u:p@s1,s2:26380,[::1]:5/mymaster/3?sentinel_user=w&sentinel_password=x%26y");
+    EXPECT_EQ(behind.form, redis_url::form::sentinel);
+    EXPECT_TRUE(behind.tls);
+    ASSERT_EQ(behind.servers.size(), 3U);
+    EXPECT_EQ(behind.servers[0].port, 26379);
+    EXPECT_EQ(behind.servers[1].port, 26380);
+    EXPECT_EQ(behind.servers[2].host, "::1");
+    EXPECT_EQ(behind.master, "mymaster");
+    EXPECT_EQ(behind.db, 3);
+    EXPECT_EQ(behind.password, "p");
+    EXPECT_EQ(behind.sentinel_user, "w");
+    EXPECT_EQ(behind.sentinel_password, "x&y");
+    EXPECT_EQ(behind.text, "rediss+sentinel://s1:26379,s2:26380,[::1]:5/mymaster");
+    const auto cluster = url_of("redis+cluster://:p@n1,n2:7001/");
+    EXPECT_EQ(cluster.form, redis_url::form::cluster);
+    EXPECT_EQ(cluster.servers[0].port, 6379);
+    EXPECT_EQ(cluster.servers[1].port, 7001);
+    EXPECT_EQ(cluster.text, "redis+cluster://n1:6379,n2:7001");
+}
+
 TEST(RedisUrl, SaysWhatIsWrongWithoutThePassword) {
     for (const std::string bad :
          {"http://u:secret@x", "redis://u:secret@x:0", "redis://u:secret@x:70000", "redis://u:secret@x/db",
-          "rediss://u:secret@x", "unix:relative", "", "redis://[::1"}) {
+          "redis+sentinel://u:secret@x", "redis+cluster://u:secret@x/2", "unix:relative", "", "redis://[::1"}) {
         const auto parsed = redis_url::parse(bad);
         ASSERT_TRUE(std::holds_alternative<std::string>(parsed)) << bad;
         EXPECT_EQ(std::get<std::string>(parsed).find("secret"), std::string::npos) << bad;
@@ -141,8 +163,7 @@ TEST(RedisClient, NamesTheAddressThatDoesNotAnswer) {
     client_fixture refused("redis://127.0.0.1:1/0");
     EXPECT_NE(why(refused.connect()).find("127.0.0.1:1"), std::string::npos);
     EXPECT_NE(why(refused.ask({{"PING"}})).find("not connected"), std::string::npos);
-    client_fixture long_path("unix:/tmp/" + std::string(200, 'x'));
-    EXPECT_NE(why(long_path.connect()), "");
+    EXPECT_TRUE(std::holds_alternative<std::string>(redis_url::parse("unix:/tmp/" + std::string(200, 'x'))));
 }
 
 TEST(RedisClient, EndsAHungCommandAtItsDeadlineAndConnectsAnew) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -56,6 +57,7 @@ redis_fixture::redis_fixture(options how) : how_(std::move(how)) {
     if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp failed");
     dir_ = pattern;
     socket_ = dir_ + "/r.sock";
+    if (!how_.config.empty()) std::ofstream(dir_ + "/redis.conf") << how_.config;
     start();
 }
 
@@ -85,6 +87,7 @@ void redis_fixture::start() {
                                    how_.append_only ? "yes" : "no",
                                    "--maxmemory-policy",
                                    "noeviction"};
+    if (!how_.config.empty()) words.insert(words.begin() + 1, dir_ + "/redis.conf");
     words.insert(words.end(), how_.arguments.begin(), how_.arguments.end());
     std::vector<char*> pointers;
     for (auto& word : words) pointers.push_back(word.data());

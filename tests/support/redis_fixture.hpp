@@ -21,6 +21,7 @@ public:
     struct options {
         bool append_only = false;  // AOF everysec: survives a kill
         std::vector<std::string> arguments{};
+        std::string config{};  // lines of a configuration file; a sentinel needs one that it may write to
     };
     redis_fixture();
     explicit redis_fixture(options how);

@@ -235,7 +235,6 @@ TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
                            "\n[[alert]]\nname = \"a\"",
                            "\n[[experiment]]\nname = \"a\"",
                            "\n[[event]]\nname = \"a\"",
-                           "[redis]\nurl = \"rediss://h:1\"",
                            "[redis]\nurl = \"redis+sentinel://h:1,i:2/master\"",
                            "[redis]\nurl = \"redis+cluster://h:1,i:2\""};
     for (const char* text : texts)
@@ -256,7 +255,10 @@ TEST(Secrets, AreNeverPartOfAnError) {
     const char* texts[] = {"[redis]\nurl = \"http://u:hunter2@h:1\"",
                            "[redis]\nurl = \"redis://u:hunter2@h:99999\"",
                            "[redis]\nurl = \"redis://u:hunter2@ho st\"",
-                           "[redis]\nurl = \"rediss://u:hunter2@h\"",
+                           "[redis]\nurl = \"rediss://u:hunter2@h/x\"",
+                           "[redis]\nurl = \"redis+sentinel://u:hunter2@h\"",
+                           "[redis]\nurl = \"redis+sentinel://h/m?sentinel_pass=hunter2\"",
+                           "[redis]\nurl = \"redis+cluster://u:hunter2@h,\"",
                            "[redis]\nurl = [\"redis://u:hunter2@h\"]",
                            "[redis]\nurl = redis://u:hunter2@h",
                            "[redis]\nurl = hunter2",

@@ -63,7 +63,8 @@ bool command_redis::try_connect(const std::string& url, std::string& why) {
     auto parsed = redis_url::parse(url);
     if (const auto* wrong = std::get_if<std::string>(&parsed)) throw command_problem{*wrong};
     if (cancelled_) throw command_problem{"cancelled"};
-    redis_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(std::move(parsed)));
+    redis_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(std::move(parsed)),
+                                            settings_.redis.tls);
     const auto result = wait_for(context_, redis_->connect(milliseconds{5'000}));
     const auto* error = std::get_if<redis_error>(&result);
     if (error) why = error->what;

@@ -1,56 +1,59 @@
 #include "tracking/store/redis_client.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <deque>
 
-#include "tracking/store/redis_codec.hpp"
+#include "tracking/store/redis_connection.hpp"
+#include "tracking/store/sentinels.hpp"
 
 namespace tracking::store {
 
 namespace net = boost::asio;
 using boost::system::error_code;
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 namespace {
 
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
-constexpr std::size_t read_piece = 64 * 1024;
-constexpr std::size_t replies_bytes_max = 256 * 1024 * 1024;  // of one pipeline
+constexpr milliseconds watch_pause{1'000};     // between two questions to the sentinels
+constexpr milliseconds watch_deadline{1'000};  // of one question
 
-using nothing_or_error = std::variant<std::monostate, redis_error>;
-using replies_or_error = std::variant<std::vector<reply>, redis_error>;
+redis_server server_of(const redis_url& url) {
+    return {.host = url.host,
+            .port = url.port,
+            .unix_path = url.unix_path,
+            .tls = url.tls,
+            .user = url.user,
+            .password = url.password,
+            .db = url.db,
+            .must_be_master = url.form == redis_url::form::sentinel,
+            .text = url.text};
+}
 
 }  // namespace
 
 struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
     // shared_ptr: coroutines that still run keep it when the client is destroyed before them.
-    impl(net::any_io_executor executor, redis_url to) : socket(executor), alarm(executor), url(std::move(to)) {}
+    impl(const net::any_io_executor& on, redis_url to, const conf::redis_tls& trust)
+        : executor(on), url(std::move(to)), connection(std::make_shared<redis_connection>(on, trust)), watching(on) {
+        if (url.form == redis_url::form::sentinel) watchers.emplace(on, url, trust);
+    }
 
-    net::generic::stream_protocol::socket socket;
-    net::steady_timer alarm;
+    net::any_io_executor executor;
     redis_url url;
-    std::unique_ptr<reply_reader> reader;
-    std::string outgoing;
-    std::vector<char> incoming;
-    bool ready = false;
-    bool expired = false;
-    std::uint64_t armed = 0;  // tells a late alarm from the current one
+    std::shared_ptr<redis_connection> connection;
+    std::optional<sentinels> watchers;
+    net::steady_timer watching;
+    std::uint64_t opened = 0;  // tells the watch over an earlier connection from that over this one
 
     // Whose turn it is: a pipeline is one write and its replies, never mixed with another's.
     struct waiter {
-        explicit waiter(const net::any_io_executor& executor) : wake(executor, net::steady_timer::time_point::max()) {}
+        explicit waiter(const net::any_io_executor& on) : wake(on, net::steady_timer::time_point::max()) {}
         net::steady_timer wake;
         bool granted = false;
     };
@@ -59,17 +62,11 @@ struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
 
     net::awaitable<bool> take_turn();
     void pass_turn();
-    void arm(milliseconds deadline);
-    void disarm();
     void close();
 
     net::awaitable<nothing_or_error> open(milliseconds deadline);
-    net::awaitable<error_code> reach();
-    net::awaitable<error_code> reach_tcp();
-    net::awaitable<nothing_or_error> introduce();
-    net::awaitable<replies_or_error> exchange(const std::vector<command>& commands, milliseconds deadline);
-    net::awaitable<error_code> read_replies(std::size_t count, std::vector<reply>& into);
-    redis_error failure(std::string_view doing, error_code error, milliseconds deadline) const;
+    net::awaitable<nothing_or_error> open_master(milliseconds deadline);
+    static net::awaitable<void> watch(std::shared_ptr<impl> self, std::uint64_t over);
 };
 
 namespace {
@@ -88,7 +85,7 @@ net::awaitable<bool> redis_client::impl::take_turn() {
         busy = true;
         co_return true;
     }
-    auto place = std::make_shared<waiter>(socket.get_executor());
+    auto place = std::make_shared<waiter>(executor);
     queue.push_back(place);
     co_await place->wake.async_wait(as_result);
     if (!place->granted) std::erase(queue, place);
@@ -106,177 +103,57 @@ void redis_client::impl::pass_turn() {
     next->wake.cancel();
 }
 
-void redis_client::impl::arm(milliseconds deadline) {
-    expired = false;
-    alarm.expires_after(deadline);
-    alarm.async_wait([self = weak_from_this(), mine = ++armed](error_code error) {
-        const auto alive = self.lock();
-        if (error || !alive || alive->armed != mine) return;
-        alive->expired = true;
-        alive->close();
-    });
-}
-
-void redis_client::impl::disarm() {
-    ++armed;
-    alarm.cancel();
-}
-
 void redis_client::impl::close() {
-    ready = false;
-    error_code ignored;
-    socket.close(ignored);
-    reader.reset();
-}
-
-redis_error redis_client::impl::failure(std::string_view doing, error_code error, milliseconds deadline) const {
-    std::string what = url.text + ": " + std::string(doing) + ": ";
-    if (expired) {
-        what += "no answer within " + std::to_string(deadline.count()) + " ms";
-    } else if (reader && reader->failed()) {
-        what += reader->error();
-    } else if (error == net::error::eof) {
-        what += "connection closed by Redis";
-    } else if (error == net::error::operation_aborted || error == net::error::bad_descriptor) {
-        what += "closed";
-    } else {
-        what += error.message();
-    }
-    return {what};
-}
-
-net::awaitable<error_code> redis_client::impl::reach_tcp() {
-    using net::ip::tcp;
-    error_code error;
-    std::vector<tcp::endpoint> places;
-    const auto address = net::ip::make_address(url.host, error);
-    if (!error) {
-        places.emplace_back(address, url.port);
-    } else {
-        tcp::resolver resolver(socket.get_executor());
-        auto [failed, found] = co_await resolver.async_resolve(url.host, std::to_string(url.port), as_result);
-        if (failed) co_return failed;
-        for (const auto& one : found) places.push_back(one.endpoint());
-    }
-    error = net::error::host_not_found;
-    for (const auto& place : places) {
-        if (expired) break;
-        error_code ignored;
-        socket.close(ignored);
-        auto [failed] = co_await socket.async_connect(place, as_result);
-        error = failed;
-        if (!error) break;
-    }
-    if (!error) socket.set_option(tcp::no_delay(true), error);
-    co_return error;
-}
-
-net::awaitable<error_code> redis_client::impl::reach() {
-    if (url.unix_path.empty()) co_return co_await reach_tcp();
-    if (url.unix_path.size() >= sizeof(sockaddr_un::sun_path)) co_return net::error::name_too_long;
-    const net::local::stream_protocol::endpoint place(url.unix_path);
-    auto [error] = co_await socket.async_connect(place, as_result);
-    co_return error;
+    ++opened;
+    connection->close();
+    watching.cancel();
+    if (watchers) watchers->close();
 }
 
 net::awaitable<nothing_or_error> redis_client::impl::open(milliseconds deadline) {
-    close();
-    arm(deadline);
-    const error_code error = co_await reach();
-    if (error || expired) {
-        disarm();
-        close();
-        co_return failure("connecting", error, deadline);
-    }
-    reader = std::make_unique<reply_reader>();
-    auto welcome = co_await introduce();
-    disarm();
-    if (std::holds_alternative<redis_error>(welcome)) {
-        close();
-        if (expired) co_return failure("connecting", {}, deadline);
-        co_return welcome;
-    }
-    ready = true;
-    co_return std::monostate{};
+    if (url.form == redis_url::form::sentinel) co_return co_await open_master(deadline);
+    if (url.form == redis_url::form::one) co_return co_await connection->open(server_of(url), deadline);
+    co_return redis_error{url.text + ": a cluster is not supported"};
 }
 
-// AUTH, SELECT and a name for CLIENT LIST, in one write. A Redis that knows no SETNAME is no reason to fail.
-net::awaitable<nothing_or_error> redis_client::impl::introduce() {
-    std::vector<command> commands;
-    std::vector<std::string_view> doing;
-    if (!url.password.empty()) {
-        commands.push_back(url.user.empty() ? command{"AUTH", url.password} : command{"AUTH", url.user, url.password});
-        doing.emplace_back("logging in");
+// The master's own word (ROLE) counts, too: a sentinel may be late.
+net::awaitable<nothing_or_error> redis_client::impl::open_master(milliseconds deadline) {
+    const auto end = steady_clock::now() + deadline;
+    const auto mine = ++opened;
+    auto found = co_await watchers->find_master(deadline / 2);
+    if (const auto* error = std::get_if<redis_error>(&found)) co_return *error;
+    const auto& master = std::get<master_address>(found);
+    redis_server to = server_of(url);
+    to.host = master.host;
+    to.port = master.port;
+    to.text = url.text + " (" + master.text() + ")";
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    auto result = co_await connection->open(std::move(to), std::max(left, milliseconds{1}));
+    if (std::holds_alternative<redis_error>(result)) co_return result;
+    if (mine != opened) {  // closed meanwhile
+        connection->close();
+        co_return redis_error{url.text + ": closed"};
     }
-    if (url.db != 0) {
-        commands.push_back({"SELECT", std::to_string(url.db)});
-        doing.emplace_back("selecting the database");
-    }
-    commands.push_back({"PING"});
-    doing.emplace_back("PING");
-    commands.push_back({"CLIENT", "SETNAME", "aimeter"});
-    outgoing.clear();
-    for (const auto& one : commands) append_command(one, outgoing);
-    auto [error, written] = co_await net::async_write(socket, net::buffer(outgoing), as_result);
-    outgoing.clear();
-    std::vector<reply> replies;
-    const error_code unread = co_await read_replies(commands.size(), replies);
-    if (!error) error = unread;
-    // A Redis that closes at once has said why: it takes no more clients, for example.
-    if (error && !replies.empty() && replies.back().is_error())
-        co_return redis_error{url.text + ": " + replies.back().text};
-    if (error) co_return failure("connecting", error, milliseconds{0});
-    for (std::size_t i = 0; i < doing.size(); ++i) {
-        // A Redis that is loading its data answers so to PING: connected all the same, and each command says so again.
-        if (!replies[i].is_error() || replies[i].text.starts_with("LOADING")) continue;
-        co_return redis_error{url.text + ": " + std::string(doing[i]) + ": " + replies[i].text};
-    }
-    co_return std::monostate{};
+    net::co_spawn(executor, watch(shared_from_this(), mine), net::detached);
+    co_return result;
 }
 
-net::awaitable<error_code> redis_client::impl::read_replies(std::size_t count, std::vector<reply>& into) {
-    incoming.resize(read_piece);
-    std::size_t bytes = 0;
+// A master that was replaced may go on accepting what nobody will keep (it was cut off from the sentinels, not from
+// us).
+net::awaitable<void> redis_client::impl::watch(std::shared_ptr<impl> self, std::uint64_t over) {
+    const master_address ours{self->connection->server().host, self->connection->server().port};
     while (true) {
-        if (!reader) co_return net::error::operation_aborted;
-        while (into.size() < count) {
-            auto next = reader->next();
-            if (!next) break;
-            into.push_back(std::move(*next));
-        }
-        if (into.size() == count) co_return error_code{};
-        if (reader->failed() || bytes > replies_bytes_max) co_return net::error::message_size;
-        auto [error, size] = co_await socket.async_read_some(net::buffer(incoming), as_result);
-        if (error) co_return error;
-        if (!reader) co_return net::error::operation_aborted;
-        bytes += size;
-        reader->feed({incoming.data(), size});
+        self->watching.expires_after(watch_pause);
+        co_await self->watching.async_wait(as_result);
+        if (self->opened != over || !self->connection->ready()) co_return;
+        const bool replaced = co_await self->watchers->agree_on_another(ours, watch_deadline);
+        if (self->opened != over) co_return;
+        if (replaced) co_return self->close();
     }
 }
 
-net::awaitable<replies_or_error> redis_client::impl::exchange(const std::vector<command>& commands,
-                                                              milliseconds deadline) {
-    if (!ready) co_return redis_error{url.text + ": not connected"};
-    if (commands.empty()) co_return std::vector<reply>{};
-    outgoing.clear();
-    for (const auto& one : commands) append_command(one, outgoing);
-    arm(deadline);
-    auto [error, written] = co_await net::async_write(socket, net::buffer(outgoing), as_result);
-    if (outgoing.capacity() > 4 * 1024 * 1024) std::string().swap(outgoing);
-    std::vector<reply> replies;
-    replies.reserve(commands.size());
-    if (!error) error = co_await read_replies(commands.size(), replies);
-    disarm();
-    if (error) {
-        auto why = failure(commands.front().empty() ? "?" : commands.front().front(), error, deadline);
-        close();
-        co_return why;
-    }
-    co_return replies;
-}
-
-redis_client::redis_client(net::any_io_executor executor, redis_url url)
-    : impl_(std::make_shared<impl>(std::move(executor), std::move(url))) {}
+redis_client::redis_client(net::any_io_executor executor, redis_url url, conf::redis_tls trust)
+    : impl_(std::make_shared<impl>(executor, std::move(url), trust)) {}
 
 redis_client::~redis_client() { close(); }
 
@@ -284,11 +161,11 @@ net::awaitable<nothing_or_error> redis_client::connect(milliseconds deadline) {
     const auto self = impl_;
     if (!co_await self->take_turn()) co_return redis_error{self->url.text + ": cancelled"};
     const turn_holder<impl> turn{self};
-    if (self->ready) co_return std::monostate{};
+    if (self->connection->ready()) co_return std::monostate{};
     co_return co_await self->open(deadline);
 }
 
-bool redis_client::connected() const { return impl_->ready; }
+bool redis_client::connected() const { return impl_->connection->ready(); }
 
 void redis_client::close() { impl_->close(); }
 
@@ -296,7 +173,9 @@ net::awaitable<replies_or_error> redis_client::pipeline(const std::vector<comman
     const auto self = impl_;
     if (!co_await self->take_turn()) co_return redis_error{self->url.text + ": cancelled"};
     const turn_holder<impl> turn{self};
-    co_return co_await self->exchange(commands, deadline);
+    if (!self->connection->ready()) co_return redis_error{self->url.text + ": not connected"};
+    const auto connection = self->connection;
+    co_return co_await connection->exchange(commands, deadline);
 }
 
 }  // namespace tracking::store

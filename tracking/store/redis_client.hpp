@@ -1,5 +1,5 @@
-// One connection to one Redis: connect, authenticate, select, pipeline, deadlines. hiredis reads
-// replies (redisReader), Asio moves the bytes. All calls on the control thread's io_context.
+// The Redis that redis.url stands for: one server, or the master that sentinels name. One connection to it at a time
+// (redis_connection), pipelines with deadlines. All calls on the control thread's io_context.
 // After any error the connection is closed: what was sent without a reply is in an unknown state.
 #pragma once
 
@@ -13,19 +13,11 @@
 #include <variant>
 #include <vector>
 
+#include "conf/redis_url.hpp"
+
 namespace tracking::store {
 
-// redis://[user:pass@]host:port/db or unix:/path[?db=N]; user, password and db optional.
-struct redis_url {
-    std::string host;
-    std::uint16_t port = 6379;
-    std::string unix_path;
-    std::string user, password;
-    int db = 0;
-    std::string text;  // without credentials, for messages
-
-    static std::variant<redis_url, std::string> parse(std::string_view text);
-};
+using redis_url = conf::redis_url;
 
 // A reply, owned. Nested arrays as Redis sends them.
 struct reply {
@@ -45,10 +37,11 @@ struct redis_error {
 
 class redis_client {
 public:
-    redis_client(boost::asio::any_io_executor executor, redis_url url);
+    redis_client(boost::asio::any_io_executor executor, redis_url url, conf::redis_tls trust = {});
     ~redis_client();
 
-    // No effect when connected. Errors name the host and what was being done.
+    // No effect when connected. Errors name the host and what was being done. Behind sentinels it asks them for the
+    // master each time; while it is connected it goes on asking them, and closes the connection when they name another.
     boost::asio::awaitable<std::variant<std::monostate, redis_error>> connect(std::chrono::milliseconds deadline);
     bool connected() const;
     void close();

@@ -189,7 +189,7 @@ net::awaitable<bool> shipper::impl::open_up() {
         co_return false;
     }
     address = std::get<redis_url>(url).text;
-    redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)));
+    redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)), part.settings.redis.tls);
     const auto connected = co_await redis->connect(connect_deadline);
     if (const auto* error = std::get_if<redis_error>(&connected)) {
         lose_connection(error->what);
