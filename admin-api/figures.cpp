@@ -10,7 +10,6 @@ namespace store = tracking::store;
 using boost::asio::awaitable;
 using store::counters;
 
-constexpr std::size_t shown_errors = 10;
 constexpr std::size_t shown_activity = 10;
 
 std::vector<std::string> periods_of(const std::vector<share>& shares) {
@@ -47,9 +46,9 @@ awaitable<maybe_error> read_present(store::reports& reports, overview_figures& t
     to.today.values = read[0];
     to.month.values = read[1];
     if (auto error = unpack(co_await reports.latency(today), to.today.latency)) co_return error;
-    if (auto error = unpack(co_await reports.active_users(today), to.today.active_users)) co_return error;
-    if (auto error = unpack(co_await reports.statuses(today.front()), to.statuses)) co_return error;
-    co_return unpack(co_await reports.top_errors(today.front(), shown_errors), to.errors);
+    if (auto error = read_active_users(co_await reports.active_users(today), to.today)) co_return error;
+    if (auto error = unpack(co_await reports.statuses(today), to.statuses)) co_return error;
+    co_return unpack(co_await reports.top_errors(today, shown_errors), to.errors);
 }
 
 // The two stretches that trends compare with, and the days of the month that are over.
@@ -64,7 +63,7 @@ awaitable<maybe_error> read_past(store::reports& reports, overview_figures& to) 
     to.last_month = sums_of(against.last_month, all.subspan(against.yesterday.size()));
 
     auto month = days_of({first_of_month(against.today), against.today});
-    if (auto error = unpack(co_await reports.active_users(month), to.month.active_users)) co_return error;
+    if (auto error = read_active_users(co_await reports.active_users(month), to.month)) co_return error;
     month.pop_back();
     co_return unpack(co_await reports.latency(std::move(month)), to.earlier_latency);
 }

@@ -23,6 +23,12 @@ maybe_error unpack(tracking::store::answer<T>&& from, T& to) {
     return std::nullopt;
 }
 
+inline maybe_error read_active_users(tracking::store::answer<std::int64_t>&& from, period_figures& to) {
+    return unpack(std::move(from), to.active_users.emplace());
+}
+
+inline constexpr std::size_t shown_errors = 10;  // messages
+
 std::vector<std::string> days_of(const date_range& range);
 
 // The overview at `to.now_ms`: what grows by the second, then what it is compared with and added to.

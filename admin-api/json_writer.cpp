@@ -65,8 +65,8 @@ void quote(std::string& out, std::string_view text) {
 std::string valid_utf8(std::string_view text) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
-        const auto [length, valid] = next_sequence(text, at);
-        out += valid ? text.substr(at, length) : replacement;
+        const auto [length, valid] = next_utf8(text, at);
+        out += valid ? text.substr(at, length) : replacement_character;
         at += length;
     }
     return out;

@@ -8,7 +8,7 @@
 #include "admin-api/user_view.hpp"
 #include "tracking/store/counting.hpp"
 #include "tracking/store/reply_numbers.hpp"
-#include "tracking/store/stream_recount.hpp"
+#include "tracking/store/stream_entry.hpp"
 
 namespace admin {
 

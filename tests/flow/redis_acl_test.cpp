@@ -80,8 +80,8 @@ TEST_F(Rights, TheDocumentedOnesAreEnoughForEverything) {
         EXPECT_EQ(run_coroutine(context, from.usage_by(day, kind)).index(), 0U) << kind;
     EXPECT_EQ(run_coroutine(context, from.analytics({"total"})).index(), 0U);
     EXPECT_EQ(run_coroutine(context, from.latency(day)).index(), 0U);
-    EXPECT_EQ(run_coroutine(context, from.statuses(day.front())).index(), 0U);
-    EXPECT_EQ(run_coroutine(context, from.top_errors(day.front(), 10)).index(), 0U);
+    EXPECT_EQ(run_coroutine(context, from.statuses(day)).index(), 0U);
+    EXPECT_EQ(run_coroutine(context, from.top_errors(day, 10)).index(), 0U);
     EXPECT_EQ(run_coroutine(context, from.active_users(day)).index(), 0U);
     EXPECT_EQ(run_coroutine(context, from.top_users(day, 10)).index(), 0U);
     EXPECT_EQ(run_coroutine(context, from.usage_entries("", 10)).index(), 0U);
@@ -89,7 +89,7 @@ TEST_F(Rights, TheDocumentedOnesAreEnoughForEverything) {
 
     std::ostringstream out;
     std::string error;
-    EXPECT_TRUE(verify(settings, out, error)) << error << out.str();
+    EXPECT_TRUE(verify(settings, {}, out, error)) << error << out.str();
     const auto days = std::get<day_range>(read_days("2026-11-21", "2026-11-23"));
     settings.pricing.catalogue = std::string(AIMETER_SOURCE_DIR) + "/conf/model-prices.json";
     settings.pricing.overrides["gemini-2.0-flash-exp"].pico["in"] = 7;

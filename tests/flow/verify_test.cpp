@@ -438,8 +438,8 @@ TEST_F(Verify, TheDocumentedRightsSuffice) {
     works(figures.analytics(days));
     works(figures.hours(days));
     works(figures.latency(days));
-    works(figures.statuses(days[1]));
-    works(figures.top_errors(days[1], 10));
+    works(figures.statuses({days[1]}));
+    works(figures.top_errors({days[1]}, 10));
     works(figures.active_users(days));
     works(figures.top_users(days, 10));
     works(figures.usage_entries("", 10));

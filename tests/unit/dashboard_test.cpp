@@ -40,7 +40,7 @@ protected:
                         const std::string& body = "") {
         const auto answer = pages_.handle({method, target, std::move(headers), body, "192.0.2.1"});
         EXPECT_TRUE(answer) << target;
-        return answer.value_or(admin::response{.status = 0, .headers = {}, .body = {}});
+        return answer.value_or(admin::response{});
     }
     // What a browser sends back after a login.
     std::string cookie() {
