@@ -38,8 +38,8 @@ struct billed_usage {
 struct price_quote {
     std::int64_t nano = 0;
     std::string_view price_id;  // "gemini-2.0-flash-exp@2026-08-01", "override:my-model"; of the catalogue
-    bool saturated = false;   // the sum left the range of int64 and was cut there
-    std::string explanation;  // how it was found, one line per class, the sum; only filled by explain()
+    bool saturated = false;     // the sum left the range of int64 and was cut there
+    std::string explanation;    // how it was found, one line per class, the sum; only filled by explain()
 };
 
 class price_catalogue {
