@@ -36,8 +36,8 @@ struct price_sum {
 std::optional<price_sum> sum_up(const chosen_rates& by, const billed_usage& usage);
 
 // The nano-USD of what nearly every request is: plain, cached, generated and reasoning tokens, at an entry with one set
-// of rates. The same as sum_up() says, in a tenth of its code, which would otherwise be a thirtieth of all the code that
-// a request brings into the instruction cache. nullopt = ask sum_up().
+// of rates. The same as sum_up() says, in a tenth of its code, which would otherwise be a thirtieth of all the code
+// that a request brings into the instruction cache. nullopt = ask sum_up().
 std::optional<std::int64_t> plain_sum(const price_entry& entry, const billed_usage& usage);
 
 }  // namespace tracking
