@@ -48,6 +48,13 @@ public:
     explicit buffer(buffer_pool& pool) noexcept : pool_(&pool) {}
     buffer(const buffer&) = delete;
     buffer& operator=(const buffer&) = delete;
+    // The other one is empty then, and usable; views of the bytes stay.
+    buffer(buffer&& other) noexcept
+        : pool_(other.pool_),
+          data_(std::move(other.data_)),
+          begin_(std::exchange(other.begin_, 0)),
+          end_(std::exchange(other.end_, 0)),
+          capacity_(std::exchange(other.capacity_, 0)) {}
     ~buffer() { release(); }
 
     std::string_view view() const noexcept { return {data_.get() + begin_, end_ - begin_}; }

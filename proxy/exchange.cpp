@@ -193,10 +193,15 @@ task<> exchange::relay_answer() {
         if (first && answer_body_.failed()) co_return take_back_answer();
         if (meter_) at = now();
         const bool sent = co_await send_piece(arrived.payload);
-        if (meter_) meter_->answer_body(arrived.payload, at);
+        const bool whole = sent && answer_body_.done();
+        if (whole) {
+            last_piece_ = arrived.payload;  // read when the record is closed
+        } else if (meter_) {
+            meter_->answer_body(arrived.payload, at);
+        }
         answer_in_.consume(arrived.consumed);
         if (!sent) co_return;
-        if (answer_body_.done()) break;
+        if (whole) break;
         if (answer_body_.failed()) {
             problem_ = answer_body_.problem();
             co_return;
@@ -204,7 +209,7 @@ task<> exchange::relay_answer() {
         if (!co_await read_more()) co_return;
     }
     answer_complete_ = true;
-    if (meter_) meter_->upstream_ended(at);
+    answer_ended_ = at;
 }
 
 task<> exchange::finish() {
@@ -212,7 +217,15 @@ task<> exchange::finish() {
     request_.client.unwatch();
     if (!answer_started_ && !client_gone_) co_await answer_failure();
     settle_upstream();
-    if (meter_) parts_.ended.add(std::move(meter_), std::move(rules_), how_it_ended(), now());
+    if (meter_) {
+        parts_.ended.add({.by = std::move(rules_),
+                          .meter = std::move(meter_),
+                          .how = how_it_ended(),
+                          .at = now(),
+                          .held = std::move(answer_in_),
+                          .last_piece = last_piece_,
+                          .answer_ended = answer_ended_});
+    }
     if (client_gone_ || (answer_started_ && !answer_complete_)) {
         client_stays_ = false;
         // Closing is what tells the client that the message is cut, unless closing is how it ends anyway.

@@ -119,12 +119,14 @@ private:
     response_head& answer_;
     response_parser answer_parser_;
     body_reader answer_body_;
+    std::string_view last_piece_;                          // of the answer's body, whole: not yet shown to the meter
     body_kind answer_framing_ = body_kind::none;           // as sent to the client
     std::size_t answer_piece_ = buffer_pool::block_bytes;  // most that is read of it at once
     std::uint32_t interims_ = 0;
     bool answer_seen_ = false;     // a byte of it has arrived
     bool answer_started_ = false;  // its head is on the way to the client
     bool answer_complete_ = false;
+    steady_time answer_ended_{};  // when its last piece arrived; none = it is not whole
     bool client_stays_ = false;
     bool upstream_stays_ = false;
     std::optional<std::chrono::seconds> upstream_keeps_;  // for so long, it says

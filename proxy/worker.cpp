@@ -40,7 +40,7 @@ bool discard_some(stream& from) {
 }  // namespace
 
 worker::worker(options with)
-    : ended_meters_(with.journal, with.labels),
+    : ended_requests_(with.journal, with.labels),
       upstream_({.in = reactor_,
                  .streams = streams_,
                  .clock = with.clock,
@@ -51,7 +51,7 @@ worker::worker(options with)
              .buffers = buffers_,
              .upstream = upstream_,
              .meters = meters_,
-             .ended = ended_meters_,
+             .ended = ended_requests_,
              .heads = heads_,
              .routes = routes_,
              .journal = with.journal,
@@ -97,7 +97,7 @@ void worker::run() {
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
     tracking::run_in_usual_slices();  // whatever control's are
-    reactor_.run(tick_interval, [this](steady_time now) { tick(now); }, [this] { ended_meters_.close_all(); });
+    reactor_.run(tick_interval, [this](steady_time now) { tick(now); }, [this] { ended_requests_.close_all(); });
     ended_.store(true, std::memory_order_release);
 }
 

@@ -70,7 +70,7 @@ private:
     stream_list streams_;
     buffer_pool buffers_;
     object_pool<meter> meters_;
-    ended_meters ended_meters_;
+    ended_requests ended_requests_;
     object_pool<exchange_heads> heads_;
     route_memory routes_;
     upstream_pool upstream_;

@@ -10,7 +10,7 @@
 
 #include "admin-api/api.hpp"
 #include "proxy/buffer.hpp"
-#include "proxy/ended_meters.hpp"
+#include "proxy/ended_requests.hpp"
 #include "proxy/live_sockets.hpp"
 #include "proxy/meter.hpp"
 #include "proxy/object_pool.hpp"
@@ -30,7 +30,7 @@ struct worker_parts {
     buffer_pool& buffers;
     upstream_pool& upstream;
     object_pool<meter>& meters;  // large (scanners, decoders)
-    ended_meters& ended;
+    ended_requests& ended;
     object_pool<exchange_heads>& heads;
     route_memory& routes;
     tracking::journal::writer& journal;
