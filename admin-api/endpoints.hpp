@@ -38,8 +38,6 @@ boost::asio::awaitable<response> export_records(tracking::store::reports reports
 // 101, or why not. Whether the asker may look has been decided before, but for the Origin.
 class live_feed;
 response live(const request& what, live_feed& feed);
-// No browser, or one that shows a page of the host that it asks (its Origin).
-bool is_from_own_page(const request& what);
 
 response bad_request(const bad_parameter& why);
 

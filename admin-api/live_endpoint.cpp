@@ -5,6 +5,7 @@
 #include "admin-api/endpoints.hpp"
 #include "admin-api/live_feed.hpp"
 #include "admin-api/problem.hpp"
+#include "admin-api/session_cookie.hpp"
 #include "admin-api/websocket.hpp"
 
 namespace admin {
@@ -49,20 +50,6 @@ bool lists(const request& what, std::string_view name, std::string_view member) 
     return false;
 }
 
-// "https://app.example.com" of a page that was served by "app.example.com"; the scheme's own port may stand or not.
-bool is_same_origin(std::string_view origin, std::string_view host) {
-    const auto authority_of = [](std::string_view text, std::string_view port) {
-        if (text.ends_with(port)) text.remove_suffix(port.size());
-        return lower(text);
-    };
-    for (const auto& [scheme, port] : {std::pair<std::string_view, std::string_view>{"http://", ":80"},
-                                       std::pair<std::string_view, std::string_view>{"https://", ":443"}}) {
-        if (lower(origin.substr(0, scheme.size())) == scheme)
-            return authority_of(origin.substr(scheme.size()), port) == authority_of(host, port);
-    }
-    return false;
-}
-
 response upgrade_required(std::string_view detail) {
     response made = problem(426, detail);
     made.headers.emplace_back("Upgrade", "websocket");
@@ -73,16 +60,10 @@ response upgrade_required(std::string_view detail) {
 
 }  // namespace
 
-// Somebody who is no browser sends no Origin, and no page can make a browser send a token.
-bool is_from_own_page(const request& what) {
-    if (!has(what, "origin")) return true;
-    const std::string* const origin = only(what, "origin");
-    const std::string* const host = only(what, "host");
-    return origin != nullptr && host != nullptr && is_same_origin(*origin, *host);
-}
-
 response live(const request& what, live_feed& feed) {
-    if (!is_from_own_page(what)) return problem(403, "The Origin is not the host that was asked.");
+    // Who is no browser sends no Origin, and no page can make a browser send a token.
+    if (has(what, "origin") && !comes_from_own_page(what))
+        return problem(403, "The Origin is not the host that was asked.");
     if (!lists(what, "upgrade", "websocket") || !lists(what, "connection", "upgrade"))
         return upgrade_required("This route is a WebSocket: ask for an upgrade.");
     const std::string* const version = only(what, "sec-websocket-version");

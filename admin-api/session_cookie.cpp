@@ -132,8 +132,14 @@ bool comes_from_own_page(const request& what) {
     if (origin.empty()) return !site.empty();
     const auto scheme = origin.find("://");
     if (scheme == std::string_view::npos) return false;  // "null"
-    const auto authority = origin.substr(scheme + 3);
-    const auto same = [authority](std::string_view host) {
+    // The scheme's own port may stand or not.
+    const std::string_view port = origin.starts_with("https:") ? ":443" : ":80";
+    const auto without_port = [port](std::string_view text) {
+        return text.ends_with(port) ? text.substr(0, text.size() - port.size()) : text;
+    };
+    const auto authority = without_port(origin.substr(scheme + 3));
+    const auto same = [&](std::string_view host) {
+        host = without_port(host);
         return !host.empty() &&
                std::equal(host.begin(), host.end(), authority.begin(), authority.end(), [](char a, char b) {
                    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
