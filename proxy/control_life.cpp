@@ -157,13 +157,13 @@ net::awaitable<void> control::shut_down() {
     spdlog::info("draining");
     listening_.let_go();
     live_->stop();
+    verify_->stop();  // who waits for it would hold up the drain
     co_await see_workers_off();
     const bool all = co_await shipper_->flush(final_flush);
     if (!all)
         spdlog::warn("some records are still in the journal; the {} ships them",
                      handed_over_ ? "successor" : "next start");
     record_log_->stop();
-    verify_->stop();
     shipper_->stop();
     jwks_->stop();
     upstream_->stop();

@@ -34,13 +34,15 @@ public:
         if (waiting_.size() == most_together) close_all();
     }
     void close_all() {
-        for (const auto& each : waiting_) {
+        closing_.clear();  // what an exception has left: each is closed once
+        closing_.swap(waiting_);
+        for (const auto& each : closing_) {
             if (each.answer_ended == steady_time{}) continue;
             each.meter->answer_body(each.last_piece, each.answer_ended);
             each.meter->upstream_ended(each.answer_ended);
         }
-        for (const auto& each : waiting_) each.meter->end(each.how, each.at, journal_, labels_);
-        waiting_.clear();
+        for (const auto& each : closing_) each.meter->end(each.how, each.at, journal_, labels_);
+        closing_.clear();
     }
 
 private:
@@ -48,7 +50,7 @@ private:
 
     tracking::journal::writer& journal_;
     label_bounds& labels_;
-    std::vector<ended_request> waiting_;
+    std::vector<ended_request> waiting_, closing_;
 };
 
 }  // namespace proxy

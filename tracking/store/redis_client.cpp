@@ -40,14 +40,18 @@ redis_server server_of(const redis_url& url) {
 struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
     // shared_ptr: coroutines that still run keep it when the client is destroyed before them.
     impl(const net::any_io_executor& on, redis_url to, const conf::redis_tls& trust)
-        : executor(on), url(std::move(to)), connection(std::make_shared<redis_connection>(on, trust)), watching(on) {
-        if (url.form == redis_url::form::sentinel) watchers.emplace(on, url, trust);
-    }
+        : executor(on),
+          url(std::move(to)),
+          by(trust),
+          connection(std::make_shared<redis_connection>(on, trust)),
+          watching(on) {}
 
     net::any_io_executor executor;
     redis_url url;
+    conf::redis_tls by;
     std::shared_ptr<redis_connection> connection;
-    std::optional<sentinels> watchers;
+    // Made anew for each opening: the watch over the connection before may still be asking those of then.
+    std::shared_ptr<sentinels> watchers;
     net::steady_timer watching;
     std::uint64_t opened = 0;  // tells the watch over an earlier connection from that over this one
 
@@ -66,7 +70,7 @@ struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
 
     net::awaitable<nothing_or_error> open(milliseconds deadline);
     net::awaitable<nothing_or_error> open_master(milliseconds deadline);
-    static net::awaitable<void> watch(std::shared_ptr<impl> self, std::uint64_t over);
+    static net::awaitable<void> watch(std::shared_ptr<impl> self, std::shared_ptr<sentinels> asked, std::uint64_t over);
 };
 
 namespace {
@@ -120,7 +124,10 @@ net::awaitable<nothing_or_error> redis_client::impl::open(milliseconds deadline)
 net::awaitable<nothing_or_error> redis_client::impl::open_master(milliseconds deadline) {
     const auto end = steady_clock::now() + deadline;
     const auto mine = ++opened;
-    auto found = co_await watchers->find_master(deadline / 2);
+    watching.cancel();
+    if (watchers) watchers->close();
+    const auto asked = watchers = std::make_shared<sentinels>(executor, url, by);
+    auto found = co_await asked->find_master(deadline / 2);
     if (const auto* error = std::get_if<redis_error>(&found)) co_return *error;
     const auto& master = std::get<master_address>(found);
     redis_server to = server_of(url);
@@ -134,19 +141,20 @@ net::awaitable<nothing_or_error> redis_client::impl::open_master(milliseconds de
         connection->close();
         co_return redis_error{url.text + ": closed"};
     }
-    net::co_spawn(executor, watch(shared_from_this(), mine), net::detached);
+    net::co_spawn(executor, watch(shared_from_this(), asked, mine), net::detached);
     co_return result;
 }
 
 // A master that was replaced may go on accepting what nobody will keep (it was cut off from the sentinels, not from
 // us).
-net::awaitable<void> redis_client::impl::watch(std::shared_ptr<impl> self, std::uint64_t over) {
+net::awaitable<void> redis_client::impl::watch(std::shared_ptr<impl> self, std::shared_ptr<sentinels> asked,
+                                               std::uint64_t over) {
     const master_address ours{self->connection->server().host, self->connection->server().port};
     while (true) {
         self->watching.expires_after(watch_pause);
         co_await self->watching.async_wait(as_result);
         if (self->opened != over || !self->connection->ready()) co_return;
-        const bool replaced = co_await self->watchers->agree_on_another(ours, watch_deadline);
+        const bool replaced = co_await asked->agree_on_another(ours, watch_deadline);
         if (self->opened != over) co_return;
         if (replaced) co_return self->close();
     }

@@ -55,6 +55,7 @@ net::awaitable<error_code> redis_socket::connect(std::string unix_path) {
 net::awaitable<error_code> redis_socket::connect(std::string host, std::uint16_t port) {
     using net::ip::tcp;
     secured_.reset();
+    const auto before = closed_;
     error_code error;
     std::vector<tcp::endpoint> places;
     const auto address = net::ip::make_address(host, error);
@@ -68,6 +69,7 @@ net::awaitable<error_code> redis_socket::connect(std::string host, std::uint16_t
     }
     error = net::error::host_not_found;
     for (const auto& place : places) {
+        if (closed_ != before) co_return net::error::operation_aborted;
         error_code ignored;
         socket_.close(ignored);
         auto [failed] = co_await socket_.async_connect(place, as_result);
@@ -141,6 +143,7 @@ net::awaitable<std::pair<error_code, std::size_t>> redis_socket::read_some(net::
 }
 
 void redis_socket::close() {
+    ++closed_;
     error_code ignored;
     socket_.close(ignored);
 }

@@ -46,6 +46,7 @@ private:
 
     plain_socket socket_;
     conf::redis_tls trust_;
+    std::uint64_t closed_ = 0;  // times: what began before is over, also while no socket is open
     std::optional<boost::asio::ssl::context> context_;
     // Outlives close(): an operation under way still refers to it. The next connection makes a new one.
     std::optional<boost::asio::ssl::stream<plain_socket&>> secured_;

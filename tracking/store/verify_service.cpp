@@ -49,6 +49,7 @@ private:
     void show(command_redis* redis) {
         const std::lock_guard hold(mutex_);
         redis_ = redis;
+        if (redis_ != nullptr && cancelled_) redis_->cancel();
     }
 
     const conf::settings settings_;
