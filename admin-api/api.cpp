@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "admin-api/auth.hpp"
+#include "admin-api/content_coding.hpp"
 #include "admin-api/dashboard.hpp"
 #include "admin-api/endpoints.hpp"
 #include "admin-api/gzip.hpp"
@@ -87,7 +88,8 @@ struct api::impl {
         if (auto page = pages.handle(what)) co_return std::move(*page);
         const auto to = match(with.settings.admin, what.target, with.settings.admin.listen.has_value());
         if (!to) co_return problem(404, "There is no such admin route.");
-        if (what.method != "GET" && what.method != "HEAD") co_return wrong_method();
+        if (what.method != "GET" && what.method != "HEAD")
+            co_return to->to->endpoint == endpoint_id::live ? no_head_of_a_socket() : wrong_method();
         const auto token = door.check(what);
         const bool known = token.is == authenticator::verdict::passed;
         if (!known && !is_open(*to->to)) co_return refusal(token);
@@ -105,7 +107,8 @@ struct api::impl {
 
     awaitable<response> start_export(const request& what, query asked) {
         bool packed = false;
-        for (const auto& [name, value] : what.headers) packed |= name == "accept-encoding" && accepts_gzip(value);
+        for (const auto& [name, value] : what.headers)
+            packed |= name == "accept-encoding" && accepts_coding(value, "gzip");
         auto place = exports.take();
         co_return co_await export_records(with.reports, with.clock.wall_ms(), std::move(asked), packed,
                                           std::move(place));

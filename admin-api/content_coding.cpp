@@ -22,7 +22,7 @@ bool equal_in_any_case(std::string_view text, std::string_view lower) {
 
 // ";q=0", ";q=0.0", ...
 bool is_refused(std::string_view parameters) {
-    const auto q = parameters.find("q=");
+    const auto q = std::min(parameters.find("q="), parameters.find("Q="));
     if (q == std::string_view::npos) return false;
     const auto value = trimmed(parameters.substr(q + 2));
     return !value.empty() && value.find_first_not_of("0.") == std::string_view::npos;

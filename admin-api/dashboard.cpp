@@ -141,6 +141,12 @@ split_query take_token(std::string_view text) {
     return split;
 }
 
+// "?days=7", or nothing. What stands in a target is fit for a field.
+std::string query_in(std::string_view target) {
+    const auto mark = target.find('?');
+    return mark == std::string_view::npos ? std::string() : std::string(target.substr(mark));
+}
+
 }  // namespace
 
 bool owns_page(const conf::admin_settings& settings, std::string_view target) {
@@ -244,7 +250,7 @@ response dashboard::ask_to_log_in(const request& what, std::string_view path, in
     made.headers.emplace_back("WWW-Authenticate", R"(Bearer realm="aimeter")");
     const auto site = field_of(what, "sec-fetch-site");
     if (what.method == "GET" && message.empty() && (site == "cross-site" || site == "same-site"))
-        made.headers.emplace_back("Refresh", "0;url=" + std::string(path));
+        made.headers.emplace_back("Refresh", "0;url=" + std::string(path) + query_in(what.target));
     return made;
 }
 

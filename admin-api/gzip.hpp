@@ -7,9 +7,6 @@
 
 namespace admin {
 
-// Whether an Accept-Encoding field names gzip, and not with a weight of 0 (RFC 9110, 12.5.3).
-bool accepts_gzip(std::string_view accept_encoding);
-
 class gzip {
 public:
     gzip();

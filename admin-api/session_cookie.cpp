@@ -146,7 +146,10 @@ bool comes_from_own_page(const request& what) {
                    return lower(a) == lower(b);
                });
     };
-    return same(field_of(what, "host")) || same(field_of(what, "x-forwarded-host"));
+    const auto forwarded = field_of(what, "x-forwarded-host");  // of several proxies the first one's word
+    auto first = forwarded.substr(0, forwarded.find(','));
+    while (first.ends_with(' ') || first.ends_with('\t')) first.remove_suffix(1);
+    return same(field_of(what, "host")) || same(first);
 }
 
 }  // namespace admin

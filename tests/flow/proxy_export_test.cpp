@@ -235,7 +235,8 @@ TEST_F(proxy_export, AllKindsOfClientsAreServed) {
 // AIMETER_EXPORT_RECORDS=10000000 for the whole size.
 TEST_F(proxy_export, ASlowReaderHoldsTheReadingAndNotTheMemory) {
     const char* const wanted = std::getenv("AIMETER_EXPORT_RECORDS");
-    const int count = wanted != nullptr ? std::atoi(wanted) : 200'000;
+    const int usual = built_with_sanitizer() ? 50'000 : 200'000;
+    const int count = wanted != nullptr ? std::atoi(wanted) : usual;
     begin();
     fill(count);
     raw_client client = connect();
@@ -244,7 +245,9 @@ TEST_F(proxy_export, ASlowReaderHoldsTheReadingAndNotTheMemory) {
     const auto before = memory_kib(proxy->pid(), "VmRSS");
     const auto pages = pages_when_still();
     EXPECT_LT(pages, count / 300 / 4) << "it reads on while nobody takes it";
-    EXPECT_LT(memory_kib(proxy->pid(), "VmRSS") - before, 8 * 1024);
+    if (!built_with_sanitizer()) {  // which keeps what was freed
+        EXPECT_LT(memory_kib(proxy->pid(), "VmRSS") - before, 8 * 1024);
+    }
     // The rest arrives in order, and whole.
     std::size_t lines = 0;
     std::string last;
@@ -319,7 +322,7 @@ TEST_F(proxy_export, WhatIsTrimmedMeanwhileIsMissed) {
     redis().command({"XTRIM", "aimeter:usage", "MINID", std::to_string(noon + 90'000)});
     redis().command({"HSET", "aimeter:meta", "trimmedTo", std::to_string(noon + 89'999) + "-0"});
     EXPECT_FALSE(client.read_to_end(milliseconds(20'000)).ends_with("0\r\n\r\n"));
-    EXPECT_THAT(proxy->process().err(), ::testing::HasSubstr("trimmed away"));
+    EXPECT_TRUE(proxy->process().wait_err("trimmed away")) << proxy->process().err();
 }
 
 TEST_F(proxy_export, ARedisThatWasEmptiedMeanwhileIsNoticed) {

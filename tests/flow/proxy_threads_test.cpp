@@ -15,7 +15,8 @@ TEST_F(proxy_test, reloads_reports_and_the_end_under_load_share_nothing_unguarde
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(load.go_on_for(100)) << proxy->process().err();
         proxy->process().signal(i % 2 == 0 ? SIGHUP : SIGUSR1);
-        EXPECT_EQ(ask("GET /api/admin/readyz HTTP/1.1\r\nHost: a\r\n\r\n").status(), 200);
+        const auto ready = ask("GET /api/admin/readyz HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(ready.status(), 200) << ready.body;
         EXPECT_EQ(ask("GET /api/admin/ai/overview HTTP/1.1\r\nHost: a\r\n\r\n").status(), 401);
     }
     EXPECT_TRUE(proxy->process().wait_err("configuration reloaded"));

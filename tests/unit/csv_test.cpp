@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "admin-api/gzip.hpp"
+#include "admin-api/content_coding.hpp"
 #include "tracking/record.hpp"
 
 namespace {
@@ -76,10 +76,10 @@ TEST(Csv, ARowHasAllColumnsInTheirOrderWhateverTheOrderOfTheEntry) {
 }
 
 TEST(Gzip, IsTakenWhereItIsWanted) {
-    for (const char* const yes : {"gzip", "GZIP", "x-gzip", "br, gzip", "gzip;q=0.5", "deflate , gzip ;q=0.001"})
-        EXPECT_TRUE(admin::accepts_gzip(yes)) << yes;
-    for (const char* const no : {"", "br", "gzip;q=0", "gzip; q=0.000", "gzipped", "*;q=0"})
-        EXPECT_FALSE(admin::accepts_gzip(no)) << no;
+    for (const char* const yes : {"gzip", "GZIP", "br, gzip", "gzip;q=0.5", "deflate , gzip ;q=0.001"})
+        EXPECT_TRUE(admin::accepts_coding(yes, "gzip")) << yes;
+    for (const char* const no : {"", "br", "gzip;q=0", "gzip; q=0.000", "gzip;Q=0", "gzipped", "*;q=0"})
+        EXPECT_FALSE(admin::accepts_coding(no, "gzip")) << no;
 }
 
 }  // namespace

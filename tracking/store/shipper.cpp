@@ -477,7 +477,7 @@ net::awaitable<void> shipper::impl::ship() {
             next_inspection = now + inspection_pause;
             ready = co_await inspect();
         }
-        if (ready && !redis->connected()) lose_connection("the sentinels name another master");
+        if (ready && !redis->connected()) lose_connection("the connection ended, or the sentinels name another master");
         const bool moved = ready && co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
         if (ready && !moved && !stopping) co_await look_later(nap);
