@@ -10,7 +10,7 @@ TEST_F(proxy_test, reloads_reports_and_the_end_under_load_share_nothing_unguarde
     AIMETER_ONLY();
     ends_well = false;
     upstream.otherwise({serve(counted_answer())});
-    start({.config = "workers = 2\n[track]\nlog = \"json\"\n[journal]\nsize = \"1MB\"", .drain_timeout = "5s"});
+    start({.config = "workers = 2\n[track]\nlog = \"json\"\n[journal]\nsize = \"16MB\"", .drain_timeout = "5s"});
     counted_load load({proxy->port()}, 6, milliseconds(4));
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(load.go_on_for(100)) << proxy->process().err();
