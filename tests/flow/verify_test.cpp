@@ -278,7 +278,7 @@ TEST_F(Verify, RepairsAgainAfterAKilledRepair) {
     settings.redis.url = redis.url();
     settings.data_dir = dir;
     int cut_short = 0;
-    for (int round = 0; round < 8; ++round) {
+    for (int round = 0; round < 5; ++round) {
         for (const auto& key : redis.run({"KEYS", "aimeter:usage:day:*"}).elements) redis.run({"DEL", key.text});
         const pid_t child = ::fork();
         if (child == 0) {
@@ -286,7 +286,7 @@ TEST_F(Verify, RepairsAgainAfterAKilledRepair) {
             verify(settings, {.repair = true}, out, error);
             ::_exit(0);
         }
-        const auto wanted = static_cast<std::int64_t>(100 * round + 1);  // keys that are there again
+        const auto wanted = static_cast<std::int64_t>(150 * round + 1);  // keys that are there again
         while (::waitpid(child, nullptr, WNOHANG) == 0) {
             if (static_cast<std::int64_t>(redis.run({"KEYS", "aimeter:usage:day:*"}).elements.size()) < wanted)
                 continue;
@@ -306,7 +306,7 @@ TEST_F(Verify, RepairsAgainAfterAKilledRepair) {
         }
         EXPECT_EQ(changed_since(before), "");
     }
-    EXPECT_GT(cut_short, 2) << "no repair was killed in its middle: the test shows nothing";
+    EXPECT_GT(cut_short, 1) << "no repair was killed in its middle: the test shows nothing";
 }
 
 // 2,500 records of seven days, of which the streams keep 200.
