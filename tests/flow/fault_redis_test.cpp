@@ -35,10 +35,11 @@ public:
     }
 };
 
-void poison(fault_redis& s, const std::vector<std::string>& by, const std::string& key) {
+// In one step, so that no batch comes in between.
+void overwrite(fault_redis& s, const std::string& key) {
     redis_view view = s.redis.view();
-    view.command({"RENAME", key, "kept"});
-    view.command(by);
+    ASSERT_TRUE(eventually([&] { return view.number({"EXISTS", key}) == 1; }));
+    view.command({"EVAL", "redis.call('RENAME', KEYS[1], 'kept') redis.call('SET', KEYS[1], 'x')", "1", key});
     s.endure();
     view.command({"RENAME", "kept", key});
 }
@@ -240,12 +241,16 @@ const fault faults[] = {
     {"R15", "a_stream_overwritten", "WRONGTYPE",
      [](fault_redis& s) {
          s.redis_forgets = true;
-         poison(s, {"SET", "aimeter:usage", "x"}, "aimeter:usage");
+         overwrite(s, "aimeter:usage");
      }},
     {"R15", "a_users_hash_overwritten", "WRONGTYPE",
      [](fault_redis& s) {
-         const auto keys = s.redis.run({"KEYS", "aimeter:usage:month:*:user:user-3"});
-         poison(s, {"SET", keys.at(0), "x"}, keys.at(0));
+         std::vector<std::string> keys;
+         ASSERT_TRUE(eventually([&] {
+             keys = s.redis.run({"KEYS", "aimeter:usage:month:*:user:user-3"});
+             return !keys.empty();
+         }));
+         overwrite(s, keys.at(0));
      }},
     {"R2", "flushed_by_mistake", "",
      [](fault_redis& s) {
