@@ -235,7 +235,7 @@ TEST_F(proxy_export, AllKindsOfClientsAreServed) {
 // AIMETER_EXPORT_RECORDS=10000000 for the whole size.
 TEST_F(proxy_export, ASlowReaderHoldsTheReadingAndNotTheMemory) {
     const char* const wanted = std::getenv("AIMETER_EXPORT_RECORDS");
-    const int usual = built_with_sanitizer() ? 50'000 : 200'000;
+    const int usual = built_with_sanitizer() ? 100'000 : 200'000;
     const int count = wanted != nullptr ? std::atoi(wanted) : usual;
     begin();
     fill(count);
@@ -244,8 +244,8 @@ TEST_F(proxy_export, ASlowReaderHoldsTheReadingAndNotTheMemory) {
     ASSERT_TRUE(client.read_until("id,requestId,ts,"));
     const auto before = memory_kib(proxy->pid(), "VmRSS");
     const auto pages = pages_when_still();
-    EXPECT_LT(pages, count / 300 / 4) << "it reads on while nobody takes it";
-    if (!built_with_sanitizer()) {  // which keeps what was freed
+    EXPECT_LT(pages, 160) << "it reads on while nobody takes it";  // what sockets hold: of 300 records each
+    if (!built_with_sanitizer()) {                                 // which keeps what was freed
         EXPECT_LT(memory_kib(proxy->pid(), "VmRSS") - before, 8 * 1024);
     }
     // The rest arrives in order, and whole.
