@@ -106,6 +106,8 @@ TEST(Errors, OfSyntaxNameTheirPlace) {
     EXPECT_THAT(bad("[limits\n"), ElementsAre(HasSubstr("t.toml:1:")));
     for (const char* letter : {"\u00fc", "\u025b", "\u1681", "\u2010", "\u3001", "\ufefe"})
         EXPECT_THAT(bad("workers = " + std::string(letter)), ElementsAre(HasSubstr("t.toml:1:11: "))) << letter;
+    for (const char* header : {"[\\x]", "[=]", "[[+]]", "[ \u00fc ]", "[[\n", "[a.\\]"})
+        EXPECT_THAT(bad(header), ElementsAre(HasSubstr("t.toml:1:"))) << header;
 }
 
 TEST(Errors, OfAMissingFileNameIt) {
