@@ -119,6 +119,7 @@ public:
                                          [&](const auto& entry) { return entry.sequence > sequence; });
         at_ = static_cast<std::size_t>(behind - of_->entries.begin());
     }
+    std::unique_ptr<tracking::journal::reader> copy() const override { return std::make_unique<cursor>(*this); }
 
 private:
     id_type id_;

@@ -18,6 +18,7 @@ public:
     std::size_t each(std::size_t most, const visitor& take) override { return go_on(most, &take); }
     std::uint64_t pass(std::size_t most) override { return go_on(most, nullptr) > 0 ? behind_ : 0; }
     void seek(std::uint64_t sequence) override;
+    std::unique_ptr<reader> copy() const override { return std::make_unique<cursor>(*this); }
 
 private:
     // `take` null = the records are passed only.

@@ -60,6 +60,8 @@ public:
     virtual std::uint64_t pass(std::size_t most) = 0;
     // Back to just behind `sequence` (0 = the beginning), as far as segments are still kept.
     virtual void seek(std::uint64_t sequence) = 0;
+    // Another one that stands at the same place. (A seek has to look through the segment that it leads to.)
+    virtual std::unique_ptr<reader> copy() const = 0;
 };
 
 struct state {

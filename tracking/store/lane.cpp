@@ -77,11 +77,8 @@ void lane::forgive() {
 
 void lane::look_ahead(std::size_t most) {
     if (ended_) return;
-    if (!ahead_) {
-        ahead_ = journals_.read(id_);
-        if (!ahead_) return;
-        ahead_->seek(std::max(seen_, position_));
-    }
+    if (!ahead_) ahead_ = reader_ ? reader_->copy() : journals_.read(id_);  // the latter before the first connect
+    if (!ahead_) return;
     const std::uint64_t seen_before = seen_;
     if (counted_ != nullptr)
         ahead_->each(most, [this](const journal::entry& one) { note_seen(one); });
