@@ -15,14 +15,12 @@
 #include <map>
 
 #include "admin-api/api.hpp"
-#include "bench/app_records.hpp"
+#include "bench/grown_data.hpp"
 #include "tests/support/redis_fixture.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tracking/store/audit.hpp"
-#include "tracking/store/data_set.hpp"
 #include "tracking/store/embedded_redis.hpp"
 #include "tracking/store/reports.hpp"
-#include "tracking/store/scripts.hpp"
 
 namespace {
 
@@ -31,18 +29,9 @@ using namespace tracking::store;
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr std::int64_t day_ms = 86'400'000;
-constexpr std::size_t batch_size = 1'000;
-
-struct plan {
-    int days = 365, users = 1'000, records = 2'000;
-    std::uint64_t maxlen = 0;
-    double all() const { return static_cast<double>(days) * records; }
-};
-
 class bench_run {
 public:
-    explicit bench_run(plan with)
+    explicit bench_run(bench::growth with)
         : how(with), client(context.get_executor(), std::get<redis_url>(redis_url::parse(redis.url()))) {
         settings.redis.url = redis.url();
         settings.redis.stream_maxlen = how.maxlen;
@@ -54,14 +43,13 @@ public:
     void ask();
 
 private:
-    void ship(batch& one);
     double used_memory() { return field("used_memory:"); }
     double field(const std::string& name) {
         const std::string info = redis.text({"INFO", "memory"});
         return std::strtod(info.c_str() + info.find("\n" + name) + 1 + name.size(), nullptr);
     }
 
-    plan how;
+    bench::growth how;
     tests::redis_fixture redis{{.append_only = false, .arguments = embedded_redis_settings()}};
     boost::asio::io_context context;
     conf::settings settings;
@@ -69,43 +57,16 @@ private:
     const key_names keys{"aimeter"};
     const calendar when = std::get<calendar>(calendar::open("UTC"));
     const system_time clock;
-    std::string dataset, sha;
-    std::uint64_t sequence = 0;
 };
 
 double seconds_since(steady_clock::time_point start) {
     return std::chrono::duration<double>(steady_clock::now() - start).count();
 }
 
-void bench_run::ship(batch& one) {
-    const std::vector<command> commands{one.apply({sha, true, dataset, how.maxlen})};
-    const auto answer = tests::run_coroutine(context, client.pipeline(commands, 20s));
-    const auto& reply = std::get<std::vector<store::reply>>(answer).front();
-    if (reply.is_error() || reply.elements.front().text != "ok") {
-        std::fprintf(stderr, "refused: %s\n", reply.text.c_str());
-        std::exit(1);
-    }
-    one.clear();
-}
-
-// From the oldest day to today, each day's requests spread over its hours.
 void bench_run::fill() {
     tests::run_coroutine(context, client.connect(5s));
-    dataset = std::get<data_set>(tests::run_coroutine(context, agree_on_data_set(client, keys, "UTC"))).id;
-    sha = redis.text({"SCRIPT", "LOAD", std::string(apply_script)});
-    std::mt19937_64 random(1);
     const auto started = steady_clock::now();
-    const std::int64_t now = clock.wall_ms(), midnight = now - now % day_ms;
-    batch one(keys, when);
-    for (int day = how.days - 1; day >= 0; --day) {
-        const std::int64_t begins = midnight - day * day_ms, length = day == 0 ? now - midnight : day_ms;
-        for (int i = 0; i < how.records; ++i) {
-            journal::entry entry{++sequence, bench::app_record(random, begins + length * i / how.records, how.users)};
-            one.add({}, entry.sequence - 1, entry);
-            if (one.records() == batch_size) ship(one);
-        }
-    }
-    if (one.records() > 0) ship(one);
+    bench::grow(context, client, how);
     std::printf("%.0f records of %d days in %.1f s; Redis holds %.1f MB (peak %.1f)\n", how.all(), how.days,
                 seconds_since(started), used_memory() / 1e6, field("used_memory_peak:") / 1e6);
 }
@@ -215,13 +176,7 @@ void bench_run::ask() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const auto number = [&](int at, int otherwise) {
-        return argc > at ? static_cast<int>(std::strtol(argv[at], nullptr, 10)) : otherwise;
-    };
-    bench_run run({.days = number(1, 365),
-                   .users = number(2, 1'000),
-                   .records = number(3, 2'000),
-                   .maxlen = static_cast<std::uint64_t>(number(4, 0))});
+    bench_run run(bench::growth_of(argc, argv, 1));
     run.fill();
     run.weigh();
     run.audit_all();

@@ -1,11 +1,13 @@
 // Open-loop load: requests start at their planned moments whatever the answers do, so that a stall shows in the latency
 // of all requests that it delayed (no coordinated omission).
-//   open_loop PORT RATE SECONDS [CONNECTIONS]   prints "requests p50_us p90_us p99_us max_us errors"
-//   open_loop PORT hold COUNT                   opens COUNT keep-alive connections, one request on each, says "held",
-//                                               and keeps them until its input ends
+//   open_loop PORT RATE SECONDS [CONNECTIONS [USERS]]   prints "requests p50_us p90_us p99_us max_us errors"
+//   open_loop PORT hold COUNT                           opens COUNT keep-alive connections, one request on each, says
+//   "held",
+//                                                       and keeps them until its input ends
 #include <array>
 #include <chrono>
 #include <deque>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,7 @@ std::string make_request(const std::string& line, std::size_t body_size) {
         body += "\"}]}]}", body.resize(body_size, ' ');
     else
         body.clear();
-    std::string out = line + " HTTP/1.1\r\nHost: bench.local\r\nX-User-Id: user-1\r\n";
+    std::string out = line + " HTTP/1.1\r\nHost: bench.local\r\nX-User-Id: user-0000000\r\n";
     if (!body.empty())
         out += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
     return out + "\r\n" + body;
@@ -51,10 +53,11 @@ struct result {
 
 class generator {
 public:
-    generator(int port, double rate, double seconds, int count)
+    generator(int port, double rate, double seconds, int count, int users)
         : connections_(static_cast<std::size_t>(count)),
           interval_(static_cast<std::int64_t>(1e9 / rate)),
           total_(static_cast<std::size_t>(rate * seconds)),
+          users_(static_cast<unsigned>(users)),
           poller_(::epoll_create1(0)) {
         for (std::size_t i = 0; i < connections_.size(); ++i) {
             connections_[i].fd = bench::connect_to(port);
@@ -88,8 +91,16 @@ private:
         one.planned = waiting_.front();
         waiting_.pop_front();
         one.received.clear();
+        name_user();
         if (::send(one.fd, request_.data(), request_.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request_.size()))
             ++out_.errors;
+    }
+
+    // Any of them, the same ones in each run.
+    void name_user() {
+        unsigned number = random_() % users_;
+        for (std::size_t i = user_at_; i > user_at_ - 7; --i, number /= 10)
+            request_[i - 1] = static_cast<char>('0' + number % 10);
     }
 
     void wait_until(clock_type::time_point next) {
@@ -121,12 +132,15 @@ private:
         free_.push_back(index);
     }
 
-    const std::string request_ = make_request("POST /api/ai/generate-cover-letter", 486);
+    std::string request_ = make_request("POST /api/ai/generate-cover-letter", 486);
+    const std::size_t user_at_ = request_.find("user-0000000") + 12;  // behind its number
+    std::minstd_rand random_;
     std::vector<connection> connections_;
     std::deque<std::size_t> free_;
     std::deque<clock_type::time_point> waiting_;
     nanoseconds interval_;
     std::size_t total_;
+    unsigned users_;
     int poller_;
     result out_;
 };
@@ -156,14 +170,15 @@ int hold(int port, int count) {
 
 int main(int argc, char** argv) {
     if (argc < 4) {
-        std::fputs("usage: open_loop PORT RATE SECONDS [CONNECTIONS] | open_loop PORT hold COUNT\n", stderr);
+        std::fputs("usage: open_loop PORT RATE SECONDS [CONNECTIONS [USERS]] | open_loop PORT hold COUNT\n", stderr);
         return 2;
     }
     bench::allow_many_files();
     const int port = std::atoi(argv[1]);
     if (std::string_view(argv[2]) == "hold") return hold(port, std::atoi(argv[3]));
-    auto [latencies, errors] =
-        generator(port, std::atof(argv[2]), std::atof(argv[3]), argc > 4 ? std::atoi(argv[4]) : 64).run();
+    auto [latencies, errors] = generator(port, std::atof(argv[2]), std::atof(argv[3]),
+                                         argc > 4 ? std::atoi(argv[4]) : 64, argc > 5 ? std::atoi(argv[5]) : 1)
+                                   .run();
     std::sort(latencies.begin(), latencies.end());
     const auto at = [&](double q) { return bench::quantile_us(latencies, q); };
     std::printf("%zu %.1f %.1f %.1f %.1f %zu\n", latencies.size(), at(0.5), at(0.9), at(0.99), at(1.0), errors);

@@ -5,7 +5,7 @@
 --
 -- KEYS: every key that the batch touches; the first six are meta, journals, usage stream, analytics stream, total
 -- and checkpoints. ARGV[1]: the batch in MessagePack (batch_command.cpp packs it).
--- Returns {'ok'}, or with nothing applied {'position', journal, held}, {'dataset', held}, or an error naming the key.
+-- Returns {'ok', second, microsecond} with when it began, or with nothing applied {'position', journal, held}, {'dataset', held}, or an error naming the key.
 
 local call, try = redis.call, redis.pcall
 local format, floor = string.format, math.floor
@@ -285,4 +285,4 @@ for _ = 1, 4 do
 end
 
 for i = 1, #shares, 3 do call('HSET', journals, shares[i], shares[i + 2]) end
-return {'ok'}
+return {'ok', now[1], now[2]}

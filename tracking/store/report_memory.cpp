@@ -16,6 +16,11 @@ struct size_of {
         return bytes;
     }
     std::size_t operator()(const report_memory::hour_sums& of) const { return of.size() * sizeof(of[0]); }
+    std::size_t operator()(const report_memory::scores& of) const {
+        std::size_t bytes = 0;
+        for (const auto& [user, score] : of) bytes += 64 + user.capacity();
+        return bytes;
+    }
     std::size_t operator()(const hyperloglog&) const { return hyperloglog::size; }
 };
 
@@ -49,10 +54,13 @@ void report_memory::keep(const std::string& what, const stretch& of, value is) {
         kept_.clear();
         bytes_ = 0;
     }
-    if (const auto before = kept_.find(name); before != kept_.end()) bytes_ -= before->second.bytes;
+    auto read = std::chrono::steady_clock::now();
+    if (const auto before = kept_.find(name); before != kept_.end()) {
+        if (fresh(before->second, of)) read = before->second.read;  // more of the same: as old as its oldest part
+        bytes_ -= before->second.bytes;
+    }
     bytes_ += bytes;
-    kept_.insert_or_assign(name,
-                           entry{of.requests, of.repairs, std::chrono::steady_clock::now(), std::move(is), bytes});
+    kept_.insert_or_assign(name, entry{of.requests, of.repairs, read, std::move(is), bytes});
 }
 
 }  // namespace tracking::store

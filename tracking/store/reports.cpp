@@ -104,6 +104,7 @@ reports::reports(redis_client& redis, const key_names& keys, const calendar& whe
 reports reports::within(milliseconds budget) const {
     reports limited = *this;
     limited.until_ = steady_clock::now() + budget;
+    limited.looked_ = std::make_shared<look>();
     return limited;
 }
 
@@ -225,6 +226,7 @@ boost::asio::awaitable<answer<std::vector<reports::analytics_bucket>>> reports::
 }
 
 boost::asio::awaitable<answer<std::vector<stretch>>> reports::look_at(const std::vector<std::string>& day_periods) {
+    if (looked_ && looked_->days == day_periods) co_return looked_->parts;
     auto parts = stretches_of(day_periods);
     std::size_t part = 0;
     std::int64_t repairs = 0;
@@ -242,6 +244,7 @@ boost::asio::awaitable<answer<std::vector<stretch>>> reports::look_at(const std:
         parts[part].repairs = repairs;
     };
     if (auto error = co_await each(day_periods.size() + 1, light_chunk, make, take)) co_return std::move(*error);
+    if (looked_) *looked_ = {day_periods, parts};
     co_return parts;
 }
 

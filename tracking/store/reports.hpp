@@ -127,7 +127,12 @@ private:
                                                                    const std::vector<stretch>& parts,
                                                                    std::function<std::string(std::size_t)> key_of);
     boost::asio::awaitable<answer<std::vector<std::string>>> leading_users(const std::vector<std::string>& day_periods,
+                                                                           const std::vector<stretch>& parts,
                                                                            std::size_t most);
+    using scores_by_stretch = std::vector<std::vector<std::int64_t>>;  // for each stretch, one for each user
+    boost::asio::awaitable<answer<scores_by_stretch>> scores(const std::vector<std::string>& day_periods,
+                                                             const std::vector<stretch>& parts,
+                                                             const std::vector<std::string>& users, std::string what);
     using requests_by_month = std::map<std::string, std::vector<std::int64_t>>;
     boost::asio::awaitable<std::optional<redis_error>> add_month_figures(std::vector<user_row>& rows,
                                                                          const requests_by_month& in_range);
@@ -137,6 +142,11 @@ private:
     const key_names& keys_;
     const calendar& when_;
     std::chrono::steady_clock::time_point until_;
+    struct look {
+        std::vector<std::string> days;
+        std::vector<stretch> parts;
+    };
+    std::shared_ptr<look> looked_;  // what this request has looked at: all of its questions are about the same days
     std::shared_ptr<report_memory> memory_ = std::make_shared<report_memory>();  // also of copies
 };
 

@@ -13,8 +13,10 @@
 #include <set>
 #include <utility>
 
+#include "tracking/store/batch_size.hpp"
 #include "tracking/store/data_set.hpp"
 #include "tracking/store/lane.hpp"
+#include "tracking/store/reply_numbers.hpp"
 #include "tracking/store/scripts.hpp"
 
 namespace tracking::store {
@@ -30,7 +32,6 @@ constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr milliseconds tick_pause{20};       // nobody wakes the shipper: it looks by itself, and each look is a wake-up
 constexpr milliseconds linger{60};           // a few records wait for more, so that a batch is worth its price
 constexpr std::size_t ship_at_once = 1'000;  // records that wait for nothing
-constexpr std::size_t batch_records = 2'000;  // most of one batch
 constexpr std::size_t batch_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t turn_records = 250;  // that one journal brings before it is the next one's turn
 constexpr milliseconds command_deadline{5'000};
@@ -66,6 +67,13 @@ std::uint64_t sequence_in(std::string_view text) {
     std::uint64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
+}
+
+// From the begin of a batch, which its answer tells, to what TIME said behind it. 0 = not told.
+std::int64_t microseconds_between(const reply& batch, const reply& time) {
+    if (batch.elements.size() < 3 || time.elements.size() != 2) return 0;
+    return (number_in(time.elements[0].text) - number_in(batch.elements[1].text)) * 1'000'000 +
+           number_in(time.elements[1].text) - number_in(batch.elements[2].text);
 }
 
 // Errors after which another connection may reach a Redis that can do what this one cannot.
@@ -129,6 +137,7 @@ struct shipper::impl {
     steady_clock::time_point filled_since;  // when its first record was read
     std::uint64_t lost_told = 0;            // records that found no room, as Redis knows it
     bool goes_alone = false;                // it is of one journal that was refused
+    batch_size size;
     batch sending;
     std::optional<steady_clock::time_point> sent_at;  // the batch that Redis has not answered yet
     std::uint64_t clean_passes = 0;                   // passes that found every journal shipped to its end
@@ -298,7 +307,7 @@ net::awaitable<bool> shipper::impl::ask_positions() {
 // A stream that keeps few entries is trimmed to checkpoints between batches, so its batches are small.
 std::size_t shipper::impl::batch_most() const {
     const auto maxlen = part.settings.redis.stream_maxlen;
-    return maxlen == 0 ? batch_records : std::clamp<std::size_t>(maxlen / 10, 1, batch_records);
+    return maxlen == 0 ? size.most() : std::clamp<std::size_t>(maxlen / 10, 1, size.most());
 }
 
 std::size_t shipper::impl::room() const {
@@ -355,7 +364,7 @@ void shipper::impl::rewind() {
 
 net::awaitable<std::variant<reply, redis_error>> shipper::impl::apply() {
     batch::target to{script_sha, true, dataset, part.settings.redis.stream_maxlen};
-    std::vector<command> commands{sending.apply(to)};
+    std::vector<command> commands{sending.apply(to), {"TIME"}};
     auto sent = co_await redis->pipeline(commands, command_deadline);
     if (const auto* error = std::get_if<redis_error>(&sent)) co_return *error;
     if (std::get<std::vector<reply>>(sent).front().text.starts_with("NOSCRIPT")) {
@@ -364,7 +373,9 @@ net::awaitable<std::variant<reply, redis_error>> shipper::impl::apply() {
         sent = co_await redis->pipeline(commands, command_deadline);
         if (const auto* error = std::get_if<redis_error>(&sent)) co_return *error;
     }
-    co_return std::move(std::get<std::vector<reply>>(sent).front());
+    auto& answers = std::get<std::vector<reply>>(sent);
+    size.took(sending.records(), microseconds_between(answers[0], answers[1]));
+    co_return std::move(answers.front());
 }
 
 void shipper::impl::refuse(const std::string& why) {

@@ -45,12 +45,10 @@ command scores_of(std::string key, const std::vector<std::string>& users) {
 
 // Everybody who leads on some day, with exact requests over all days.
 boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
-    const std::vector<std::string>& day_periods, std::size_t most) {
-    const auto looked = co_await look_at(day_periods);
-    if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
+    const std::vector<std::string>& day_periods, const std::vector<stretch>& parts, std::size_t most) {
     requests_by_user sums;
     bool cut = false;
-    for (const auto& part : std::get<std::vector<stretch>>(looked)) {
+    for (const auto& part : parts) {
         const auto* known = memory_->find<report_memory::leaders>("leaders", part);
         report_memory::leaders fresh;
         if (known == nullptr) {
@@ -80,18 +78,52 @@ boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
     if (!cut || day_periods.size() < 2) co_return leaders(sums, most);  // each day was read whole: the sums are exact
 
     const auto candidates = leaders(sums, candidates_most);
+    const auto exact = co_await scores(day_periods, parts, candidates, "requests");
+    if (const auto* error = std::get_if<redis_error>(&exact)) co_return *error;
     sums.clear();
-    const make_command exact = [&](std::size_t i) {
-        return scores_of(keys_.users_requests(day_periods[i]), candidates);
-    };
-    const take_reply sum_up = [&](std::size_t, const reply& one) {
-        for (std::size_t i = 0; i < std::min(candidates.size(), one.elements.size()); ++i) {
-            auto& sum = sums[candidates[i]];
-            sum = saturating_sum(sum, score_in(one.elements[i].text));
+    for (const auto& of_part : std::get<scores_by_stretch>(exact)) {
+        for (std::size_t u = 0; u < candidates.size(); ++u) {
+            auto& sum = sums[candidates[u]];
+            sum = saturating_sum(sum, of_part[u]);
         }
-    };
-    if (auto error = co_await each(day_periods.size(), chunk, exact, sum_up)) co_return std::move(*error);
+    }
     co_return leaders(sums, most);
+}
+
+// What each of the users has in each stretch. Of days that have not changed, only users are asked for who were not
+// asked for before.
+boost::asio::awaitable<answer<reports::scores_by_stretch>> reports::scores(const std::vector<std::string>& day_periods,
+                                                                           const std::vector<stretch>& parts,
+                                                                           const std::vector<std::string>& users,
+                                                                           std::string what) {
+    scores_by_stretch all;
+    for (const auto& part : parts) {
+        const auto* known = memory_->find<report_memory::scores>(what, part);
+        std::vector<std::string> missing;
+        for (const auto& user : users)
+            if (known == nullptr || !known->contains(user)) missing.push_back(user);
+        report_memory::scores more;
+        if (!missing.empty()) {
+            if (known != nullptr) more = *known;
+            for (const auto& user : missing) more.emplace(user, 0);
+            const make_command make = [&](std::size_t i) {
+                const std::string& day = day_periods[part.from + i];
+                return scores_of(what == "requests" ? keys_.users_requests(day) : keys_.users_cost(day), missing);
+            };
+            const take_reply take = [&](std::size_t, const reply& one) {
+                for (std::size_t u = 0; u < std::min(missing.size(), one.elements.size()); ++u) {
+                    auto& sum = more[missing[u]];
+                    sum = saturating_sum(sum, score_in(one.elements[u].text));
+                }
+            };
+            if (auto error = co_await each(part.to - part.from, chunk, make, take)) co_return std::move(*error);
+            known = &more;
+        }
+        auto& of_part = all.emplace_back();
+        for (const auto& user : users) of_part.push_back(known->at(user));
+        if (known == &more) memory_->keep(what, part, std::move(more));
+    }
+    co_return all;
 }
 
 // Tokens and plan, which are kept by user and month. `in_range`: month -> requests of each row's user in the range.
@@ -117,30 +149,31 @@ boost::asio::awaitable<std::optional<redis_error>> reports::add_month_figures(st
 
 boost::asio::awaitable<answer<std::vector<reports::user_row>>> reports::top_users(std::vector<std::string> day_periods,
                                                                                   std::size_t most) {
-    const auto leading = co_await leading_users(day_periods, most);
+    const auto looked = co_await look_at(day_periods);
+    if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
+    const auto& parts = std::get<std::vector<stretch>>(looked);
+    const auto leading = co_await leading_users(day_periods, parts, most);
     if (const auto* error = std::get_if<redis_error>(&leading)) co_return *error;
     const auto& users = std::get<std::vector<std::string>>(leading);
     std::vector<user_row> rows;
     for (const auto& user : users) rows.push_back({user, {}});
     if (rows.empty()) co_return rows;
 
+    const auto requests = co_await scores(day_periods, parts, users, "requests");
+    if (const auto* error = std::get_if<redis_error>(&requests)) co_return *error;
+    const auto cost = co_await scores(day_periods, parts, users, "cost");
+    if (const auto* error = std::get_if<redis_error>(&cost)) co_return *error;
     requests_by_month in_range;
-    const make_command scores = [&](std::size_t i) {
-        const auto& day = day_periods[i / 2];
-        return scores_of(i % 2 == 0 ? keys_.users_requests(day) : keys_.users_cost(day), users);
-    };
-    const take_reply add_scores = [&](std::size_t i, const reply& one) {
-        auto& month = in_range[month_of(day_periods[i / 2])];
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+        auto& month = in_range[month_of(day_periods[parts[part].from])];
         month.resize(users.size());
-        for (std::size_t u = 0; u < std::min(users.size(), one.elements.size()); ++u) {
-            const auto value = score_in(one.elements[u].text);
-            auto& sum = i % 2 == 0 ? rows[u].requests : rows[u].cost_nano;
-            sum = saturating_sum(sum, value);
-            if (i % 2 == 0) month[u] = saturating_sum(month[u], value);
+        for (std::size_t u = 0; u < users.size(); ++u) {
+            const auto of_part = std::get<scores_by_stretch>(requests)[part][u];
+            month[u] = saturating_sum(month[u], of_part);
+            rows[u].requests = saturating_sum(rows[u].requests, of_part);
+            rows[u].cost_nano = saturating_sum(rows[u].cost_nano, std::get<scores_by_stretch>(cost)[part][u]);
         }
-    };
-    if (auto error = co_await each(day_periods.size() * 2, chunk, scores, add_scores)) co_return std::move(*error);
-
+    }
     if (auto error = co_await add_month_figures(rows, in_range)) co_return std::move(*error);
     co_return rows;
 }

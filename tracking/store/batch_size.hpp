@@ -1,0 +1,34 @@
+// How many records a batch may have, from what the ones before took. Redis does nothing else while it applies a batch:
+// each is to take about 10 ms of its time, whether its users are few (15 us a record) or each another one (60 us), so
+// that whoever asks for a report meanwhile hardly notices, and each is as large as that allows, since a batch has its
+// price, too.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace tracking::store {
+
+class batch_size {
+public:
+    static constexpr std::size_t least = 100, greatest = 2'000;
+    static constexpr double wanted_us = 10'000;
+
+    std::size_t most() const { return most_; }
+
+    // `us`: the time that Redis took to apply that many records. A few tell nothing of many.
+    void took(std::size_t records, std::int64_t us) {
+        if (records < least / 2 || us <= 0) return;
+        const double now = static_cast<double>(us) / static_cast<double>(records);
+        record_us_ += (now - record_us_) / 4;
+        most_ = static_cast<std::size_t>(
+            std::clamp(wanted_us / record_us_, static_cast<double>(least), static_cast<double>(greatest)));
+    }
+
+private:
+    double record_us_ = 20;
+    std::size_t most_ = 500;
+};
+
+}  // namespace tracking::store
