@@ -68,7 +68,7 @@ public:
         if (last_.empty()) {
             made.last = true;
         } else {
-            auto page = co_await reports_.within(page_budget).usage_range(from_, last_, page_size);
+            auto page = co_await reports_.within(page_budget).usage_range(from_, last_, page_size, trimmed_);
             std::string problem;
             if (const auto* error = std::get_if<store::redis_error>(&page)) {
                 problem = error->what;
@@ -115,6 +115,7 @@ private:
     std::unique_ptr<gzip> gzip_;
     std::string text_;                        // of the next piece
     std::string from_, last_;                 // ids of what is still to be read; the last one is "" for nothing
+    std::vector<std::string> trimmed_;        // see usage_range()
     std::optional<store::stream_id> cursor_;  // of the last entry read
 };
 

@@ -36,12 +36,14 @@ void write_added(json_writer& json, const store::counters& before, const store::
     json.close('}');
 }
 
-// The entries that stand in front of those seen before.
-std::span<const entry_fields> new_entries(const stats_figures& before, const stats_figures& now) {
-    const store::stream_id seen = before.recent_ids.empty() ? store::stream_id{} : before.recent_ids.front();
-    const auto known = std::find_if(now.recent_ids.begin(), now.recent_ids.end(),
-                                    [&](const store::stream_id& id) { return id <= seen; });
-    return std::span(now.recent).first(static_cast<std::size_t>(known - now.recent_ids.begin()));
+// The entries that were not among those seen before. Of several shards, a new one need not stand in front.
+std::vector<entry_fields> new_entries(const stats_figures& before, const stats_figures& now) {
+    std::vector<entry_fields> fresh;
+    for (std::size_t i = 0; i < now.recent.size(); ++i) {
+        const auto known = std::find(before.recent_ids.begin(), before.recent_ids.end(), now.recent_ids[i]);
+        if (known == before.recent_ids.end()) fresh.push_back(now.recent[i]);
+    }
+    return fresh;
 }
 
 }  // namespace

@@ -191,6 +191,7 @@ constexpr key_rule rules[] = {
     {"redis.verify", [](V v, S s, C c) { read_bool(v, s.redis.tls.verify, c); }},
     {"redis.cert", [](V v, S s, C c) { read_text(v, s.redis.tls.cert, c, readable_file_or_empty); }},
     {"redis.key", [](V v, S s, C c) { read_text(v, s.redis.tls.key, c, readable_file_or_empty); }},
+    {"redis.shards", [](V v, S s, C c) { read_integer(v, s.redis.shards, c, 1, 256); }},
     {"redis.prefix", [](V v, S s, C c) { read_text(v, s.redis.prefix, c, redis_prefix); }},
     {"redis.stream_maxlen",
      [](V v, S s, C c) { read_integer(v, s.redis.stream_maxlen, c, 0, std::numeric_limits<std::int64_t>::max()); }},

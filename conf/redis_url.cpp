@@ -178,9 +178,8 @@ std::variant<redis_url, std::string> redis_url::parse(std::string_view text) {
 std::string complaint_about_redis_url(std::string_view text) {
     if (text.empty()) return {};
     const auto url = redis_url::parse(text);
-    if (const auto* wrong = std::get_if<std::string>(&url)) return *wrong;
-    if (std::get<redis_url>(url).form != redis_url::form::cluster) return {};
-    return std::string(text.substr(0, text.find(':'))).append(":// is not supported by this version");
+    const auto* wrong = std::get_if<std::string>(&url);
+    return wrong == nullptr ? std::string() : *wrong;
 }
 
 }  // namespace conf

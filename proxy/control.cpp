@@ -115,7 +115,6 @@ std::string control::open_store() {
     if (auto* problem = std::get_if<std::string>(&zone)) return std::move(*problem);
     calendar_ = std::make_unique<calendar>(std::get<calendar>(std::move(zone)));
     labels_ = std::make_unique<label_bounds>(settings_.track.max_labels, *calendar_);
-    keys_ = std::make_unique<key_names>(settings_.redis.prefix);
     std::string url = settings_.redis.url;
     if (url.empty()) {
         auto made = embedded_redis::create(context_.get_executor(), settings_.data_dir);
@@ -125,18 +124,18 @@ std::string control::open_store() {
     }
     auto parsed = redis_url::parse(url);
     if (auto* problem = std::get_if<std::string>(&parsed)) return "redis.url: " + *problem;
-    report_client_ =
-        std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(parsed), settings_.redis.tls);
-    reports_ = std::make_unique<reports>(*report_client_, *keys_, *calendar_);
+    report_redis_ =
+        std::make_shared<report_redis>(context_.get_executor(), std::get<redis_url>(parsed), settings_.redis);
+    reports_ = std::make_unique<reports>(report_redis_, *calendar_);
     record_metrics_ = std::make_unique<record_metrics>(settings_.admin.metrics_series);
-    shipper_ = std::make_unique<shipper>(shipper::parts{.executor = context_.get_executor(),
-                                                        .settings = settings_,
-                                                        .journals = *journals_,
-                                                        .when = *calendar_,
-                                                        .clock = clock_,
-                                                        .redis_url = [url] { return url; },
-                                                        .data_set_file = settings_.data_dir + "/data-set",
-                                                        .metrics = record_metrics_.get()});
+    shipper_ = make_shipping(shipper::parts{.executor = context_.get_executor(),
+                                            .settings = settings_,
+                                            .journals = *journals_,
+                                            .when = *calendar_,
+                                            .clock = clock_,
+                                            .redis_url = [url] { return url; },
+                                            .data_set_file = settings_.data_dir + "/data-set",
+                                            .metrics = record_metrics_.get()});
     verify_ = std::make_unique<verify_service>(verify_service::parts{
         .executor = context_.get_executor(), .settings = settings_, .redis_url = [url] { return url; }});
     record_log_ = std::make_unique<record_log>(

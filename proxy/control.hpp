@@ -23,10 +23,10 @@
 #include "proxy/upstream_watch.hpp"
 #include "proxy/worker.hpp"
 #include "tracking/journal/journal.hpp"
+#include "tracking/store/cluster_shipper.hpp"
 #include "tracking/store/embedded_redis.hpp"
 #include "tracking/store/record_log.hpp"
 #include "tracking/store/reports.hpp"
-#include "tracking/store/shipper.hpp"
 #include "tracking/store/verify_service.hpp"
 
 namespace proxy {
@@ -96,12 +96,11 @@ private:
     journal_log journal_log_;
     std::unique_ptr<tracking::store::calendar> calendar_;
     std::unique_ptr<label_bounds> labels_;
-    std::unique_ptr<tracking::store::key_names> keys_;
     std::unique_ptr<tracking::store::embedded_redis> embedded_;
-    std::unique_ptr<tracking::store::redis_client> report_client_;
+    std::shared_ptr<tracking::store::report_redis> report_redis_;
     std::unique_ptr<tracking::store::reports> reports_;
     std::unique_ptr<tracking::store::record_metrics> record_metrics_;
-    std::unique_ptr<tracking::store::shipper> shipper_;
+    std::unique_ptr<tracking::store::shipping> shipper_;
     std::unique_ptr<tracking::store::verify_service> verify_;
     std::unique_ptr<tracking::store::record_log> record_log_;
     std::unique_ptr<admin::live_feed> live_;

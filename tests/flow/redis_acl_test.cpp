@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <sstream>
 
+#include "tests/support/documented_rights.hpp"
 #include "tests/support/redis_places.hpp"
 #include "tests/support/shipper_fixture.hpp"
 #include "tracking/store/reports.hpp"
@@ -22,28 +22,11 @@ using testing::Not;
 using tests::redis_fixture;
 using tests::run_coroutine;
 
-// The rule as the documentation has it: the words behind ACL SETUSER.
-std::vector<std::string> documented_rule() {
-    std::ifstream file(AIMETER_SOURCE_DIR "/docs/redis-deployments.md");
-    std::string line, rule;
-    while (std::getline(file, line)) {
-        if (line.find("ACL SETUSER aimeter") == std::string::npos && rule.empty()) continue;
-        if (!rule.empty() && !line.starts_with("         ")) break;
-        rule += line + " ";
-    }
-    std::vector<std::string> words;
-    std::istringstream in(rule);
-    for (std::string word; in >> word;)
-        if (word != "\\") words.push_back(word);
-    return words;
-}
-
 class Rights : public tests::shipping_test {
 protected:
     Rights() {
-        auto words = documented_rule();
+        auto words = tests::documented_rule();
         EXPECT_GT(words.size(), 20U);
-        if (!words.empty() && words.front() != "ACL") words.erase(words.begin());  // redis-cli
         const auto made = redis.run(words);
         EXPECT_EQ(made.text, "OK");
         redis.run({"ACL", "SETUSER", "default", "off"});  // for other connections than the test's

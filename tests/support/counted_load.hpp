@@ -47,8 +47,9 @@ inline answer counted_answer() {
 
 class counted_load {
 public:
-    explicit counted_load(std::vector<std::uint16_t> ports, int clients = 6, milliseconds pace = milliseconds(8))
-        : pace_(pace), ports_(ports.size()) {
+    explicit counted_load(std::vector<std::uint16_t> ports, int clients = 6, milliseconds pace = milliseconds(8),
+                          int users = 7)
+        : pace_(pace), users_(users), ports_(ports.size()) {
         use_ports(ports);
         for (int i = 0; i < clients; ++i) threads_.emplace_back([this, i] { run(i); });
     }
@@ -96,7 +97,7 @@ private:
             ++sent_;
             const bool went =
                 client.send(std::string("POST /api/ai/generate-") + features[i % 3] +
-                            " HTTP/1.1\r\nHost: a\r\nX-User-Id: user-" + std::to_string(i % 7) +
+                            " HTTP/1.1\r\nHost: a\r\nX-User-Id: user-" + std::to_string(i % users_) +
                             "\r\nX-Request-Id: " + id + "\r\nContent-Length: 18\r\n\r\n" + R"({"prompt":"write"})");
             const auto answer = went ? client.read() : http_message{};
             const std::lock_guard lock(mutex_);
@@ -111,6 +112,7 @@ private:
     }
 
     const milliseconds pace_;
+    const int users_;
     std::vector<std::atomic<std::uint16_t>> ports_;
     std::atomic<bool> over_{false};
     std::atomic<std::size_t> sent_{0};

@@ -127,12 +127,16 @@ void redis_fixture::kill() {
 }
 
 void redis_fixture::freeze() {
+    frozen_ = true;
     ::kill(pid_, SIGSTOP);
     int status = 0;
     ::waitpid(pid_, &status, WUNTRACED);
 }
 
-void redis_fixture::unfreeze() { ::kill(pid_, SIGCONT); }
+void redis_fixture::unfreeze() {
+    frozen_ = false;
+    ::kill(pid_, SIGCONT);
+}
 
 void redis_fixture::disconnect() {
     if (connection_) redisFree(connection_);

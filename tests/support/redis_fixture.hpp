@@ -38,6 +38,7 @@ public:
     const std::string& socket() const { return socket_; }
     const std::string& dir() const { return dir_; }
     pid_t pid() const { return pid_; }
+    bool frozen() const { return frozen_; }
 
     tracking::store::reply run(const std::vector<std::string>& words);
     std::int64_t number(const std::vector<std::string>& words);  // an integer reply, or a text that is one; absent = 0
@@ -56,6 +57,7 @@ private:
     options how_;
     std::string dir_, socket_;
     pid_t pid_ = -1;
+    bool frozen_ = false;
     redisContext* connection_ = nullptr;
 };
 

@@ -133,4 +133,143 @@ void sentinel_redis::wait_for_another_than(const redis_fixture& before) {
     require(eventually(promoted, milliseconds{30'000}), "nobody was promoted");
 }
 
+// ---- Cluster -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr int cluster_slots = 16'384;
+
+std::string field_of_info(redis_fixture& of, const std::string& section, const std::string& field) {
+    const std::string info = of.text(section.empty() ? std::vector<std::string>{"CLUSTER", "INFO"}
+                                                     : std::vector<std::string>{"INFO", section});
+    const auto at = info.find(field + ":");
+    if (at == std::string::npos) return {};
+    return info.substr(at + field.size() + 1, info.find('\r', at) - at - field.size() - 1);
+}
+
+}  // namespace
+
+cluster_redis::cluster_redis(const std::vector<std::string>& tls) {
+    for (std::size_t i = 0; i < 2 * masters; ++i) {
+        const std::uint16_t bus = free_port();
+        redis_fixture::options how{.arguments = {"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus),
+                                                 "--cluster-node-timeout", "1000", "--cluster-config-file",
+                                                 "nodes.conf", "--repl-diskless-sync-delay", "0",
+                                                 "--cluster-allow-replica-migration", "no"}};
+        if (!tls.empty()) {
+            tls_ports.push_back(free_port());
+            how.arguments.insert(how.arguments.end(), {"--tls-port", std::to_string(tls_ports.back()), "--tls-cluster",
+                                                       "yes", "--tls-replication", "yes"});
+            how.arguments.insert(how.arguments.end(), tls.begin(), tls.end());
+        }
+        nodes.push_back(std::make_unique<tcp_redis>(std::move(how)));
+        auto& node = *nodes.back()->redis;
+        node.run({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});
+        if (i < masters) {
+            const auto first = static_cast<int>(i) * cluster_slots / static_cast<int>(masters);
+            const auto last = static_cast<int>(i + 1) * cluster_slots / static_cast<int>(masters) - 1;
+            node.run({"CLUSTER", "ADDSLOTSRANGE", std::to_string(first), std::to_string(last)});
+        }
+        if (i > 0) {
+            nodes[0]->redis->run({"CLUSTER", "MEET", "127.0.0.1", std::to_string(nodes[i]->port), std::to_string(bus)});
+        }
+    }
+    const auto all_say = [this](const std::string& field, const std::string& value) {
+        return eventually([&] {
+            return std::all_of(nodes.begin(), nodes.end(),
+                               [&](auto& one) { return field_of_info(*one->redis, {}, field) == value; });
+        });
+    };
+    require(all_say("cluster_known_nodes", std::to_string(2 * masters)), "the nodes do not meet");
+    for (std::size_t i = masters; i < 2 * masters; ++i) {
+        const auto id = nodes[i - masters]->redis->text({"CLUSTER", "MYID"});
+        require(eventually([&] { return nodes[i]->redis->text({"CLUSTER", "REPLICATE", id}) == "OK"; }), "no replica");
+    }
+    require(all_say("cluster_state", "ok"), "the cluster is not well");
+    require(replicas_in_step(), "the replicas do not follow");
+}
+
+std::string cluster_redis::url() const {
+    if (tls_ports.empty()) return "redis+cluster://" + nodes[0]->address() + "," + nodes[1]->address();
+    return "rediss+cluster://127.0.0.1:" + std::to_string(tls_ports[0]) + ",127.0.0.1:" + std::to_string(tls_ports[1]);
+}
+
+std::size_t cluster_redis::node_of(const std::string& key) {
+    for (auto& asked : nodes) {
+        if (asked->redis->frozen()) continue;
+        try {
+            const auto slot = asked->redis->number({"CLUSTER", "KEYSLOT", key});
+            for (const auto& range : asked->redis->run({"CLUSTER", "SLOTS"}).elements) {
+                if (slot < range.elements[0].integer || slot > range.elements[1].integer) continue;
+                const auto port = range.elements[2].elements[1].integer;
+                for (std::size_t i = 0; i < nodes.size(); ++i)
+                    if (nodes[i]->port == port) return i;
+            }
+        } catch (const std::runtime_error&) {  // this one is dead
+        }
+    }
+    throw std::runtime_error("nobody serves " + key);
+}
+
+tracking::store::reply cluster_redis::run(const std::string& key, const std::vector<std::string>& words) {
+    return nodes[node_of(key)]->redis->run(words);
+}
+
+std::map<std::string, std::string> cluster_redis::hash(const std::string& key) {
+    return nodes[node_of(key)]->redis->hash(key);
+}
+
+void cluster_redis::move_slot(const std::string& key, const std::function<void()>& between) {
+    const std::size_t from = node_of(key), to = from == 0 ? 1 : 0;
+    auto& source = *nodes[from]->redis;
+    auto& target = *nodes[to]->redis;
+    const std::string slot = std::to_string(source.number({"CLUSTER", "KEYSLOT", key}));
+    const std::string source_id = source.text({"CLUSTER", "MYID"}), target_id = target.text({"CLUSTER", "MYID"});
+    require(target.text({"CLUSTER", "SETSLOT", slot, "IMPORTING", source_id}) == "OK", "no import");
+    require(source.text({"CLUSTER", "SETSLOT", slot, "MIGRATING", target_id}) == "OK", "no migration");
+    bool told = false;
+    const std::string port = std::to_string(tls_ports.empty() ? nodes[to]->port : tls_ports[to]);
+    const auto count = source.number({"CLUSTER", "COUNTKEYSINSLOT", slot});
+    for (std::int64_t moved = 0;; ++moved) {
+        const auto keys = source.run({"CLUSTER", "GETKEYSINSLOT", slot, "1"}).elements;
+        if (keys.empty()) break;
+        const auto done = source.text({"MIGRATE", "127.0.0.1", port, keys[0].text, "0", "5000"});
+        require(done == "OK" || done == "NOKEY", "a key does not move");
+        if (!told && moved >= count / 2) {
+            told = true;
+            between();
+        }
+    }
+    for (auto* each : {&target, &source}) each->run({"CLUSTER", "SETSLOT", slot, "NODE", target_id});
+    for (auto& one : nodes) one->redis->run({"CLUSTER", "SETSLOT", slot, "NODE", target_id});
+}
+
+void cluster_redis::wait_for_another_than(std::size_t node, const std::string& key) {
+    require(eventually(
+                [&] {
+                    try {
+                        const auto now = node_of(key);
+                        return now != node && nodes[now]->redis->run({"ROLE"}).elements.at(0).text == "master" &&
+                               field_of_info(*nodes[now]->redis, {}, "cluster_state") == "ok";
+                    } catch (const std::runtime_error&) {
+                        return false;
+                    }
+                },
+                milliseconds{30'000}),
+            "nobody took over");
+}
+
+bool cluster_redis::replicas_in_step() {
+    return eventually([&] {
+        return std::all_of(nodes.begin(), nodes.end(), [](auto& one) {
+            if (one->redis->pid() <= 0) return true;
+            const auto role = field_of_info(*one->redis, "replication", "role");
+            if (role == "slave") return field_of_info(*one->redis, "replication", "master_link_status") == "up";
+            const auto offset = field_of_info(*one->redis, "replication", "master_repl_offset");
+            const auto replica = field_of_info(*one->redis, "replication", "slave0");
+            return replica.find("state=online,offset=" + offset + ",") != std::string::npos;
+        });
+    });
+}
+
 }  // namespace tests

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +42,28 @@ public:
 
 private:
     std::uint16_t master_port();
+};
+
+// Three masters with a replica each, all slots served.
+class cluster_redis {
+public:
+    static constexpr std::size_t masters = 3;
+    // `tls`: arguments of servers that speak TLS, too (but the port), on ports of their own.
+    explicit cluster_redis(const std::vector<std::string>& tls = {});
+
+    std::string url() const;  // redis+cluster://..., two of the nodes; rediss+cluster:// when they speak TLS
+    // Runs a command about a key at the node that serves it now, whoever that is.
+    tracking::store::reply run(const std::string& key, const std::vector<std::string>& words);
+    std::map<std::string, std::string> hash(const std::string& key);
+    std::size_t node_of(const std::string& key);  // index in `nodes` of the master that serves it
+    // Moves the slot of the key to another master, key by key, and runs `between` when half of the keys have gone.
+    void move_slot(const std::string& key, const std::function<void()>& between);
+    // Waits until the slot of the key has another master than this node, and the cluster is well.
+    void wait_for_another_than(std::size_t node, const std::string& key);
+    bool replicas_in_step();
+
+    std::vector<std::unique_ptr<tcp_redis>> nodes;
+    std::vector<std::uint16_t> tls_ports;
 };
 
 }  // namespace tests

@@ -232,9 +232,8 @@ TEST(Settings, LogFileMustBeWritable) {
 // ---- features of the contract that this version does not have ------------------------------------------------------
 
 TEST(Unsupported, IsRefusedWithItsLineAndNeverIgnored) {
-    const char* texts[] = {"\n[[budget]]\nname = \"a\"", "\n[[limit]]\nname = \"a\"",
-                           "\n[[alert]]\nname = \"a\"",  "\n[[experiment]]\nname = \"a\"",
-                           "\n[[event]]\nname = \"a\"",  "[redis]\nurl = \"redis+cluster://h:1,i:2\""};
+    const char* texts[] = {"\n[[budget]]\nname = \"a\"", "\n[[limit]]\nname = \"a\"", "\n[[alert]]\nname = \"a\"",
+                           "\n[[experiment]]\nname = \"a\"", "\n[[event]]\nname = \"a\""};
     for (const char* text : texts)
         EXPECT_THAT(bad(text),
                     ElementsAre(AllOf(testing::StartsWith("t.toml:2:"), HasSubstr("not supported by this version"))))

@@ -214,15 +214,17 @@ TEST(Values, AddressBlocks) {
 }
 
 TEST(Values, RedisUrls) {
-    for (const char* text : {"", "redis://h", "redis://h:6380", "redis://h:6380/3", "redis://:p@h", "redis://u:p@h:1/0",
-                             "redis://u:p/w@x@h:1", "redis://[::1]:6379/0", "unix:/run/redis.sock", "unix:/r.sock?db=2",
-                             "rediss://u:p@h:6380/1", "redis+sentinel://h:1,i:2/master",
-                             "rediss+sentinel://u:p@h/m/2?sentinel_password=x"})
+    for (const char* text :
+         {"", "redis://h", "redis://h:6380", "redis://h:6380/3", "redis://:p@h", "redis://u:p@h:1/0",
+          "redis://u:p/w@x@h:1", "redis://[::1]:6379/0", "unix:/run/redis.sock", "unix:/r.sock?db=2",
+          "rediss://u:p@h:6380/1", "redis+sentinel://h:1,i:2/master", "rediss+sentinel://u:p@h/m/2?sentinel_password=x",
+          "redis+cluster://h:1,i:2", "rediss+cluster://u:p@h/"})
         EXPECT_EQ(complaint_about_redis_url(text), "") << text;
     for (const char* text :
          {"h:6379", "http://h", "redis://", "redis://h:0", "redis://h:x", "redis://h/x", "redis://h/-1", "redis://h?x",
           "unix:r", "unix:/r?x=1", "unix:/r?db=x", "redis+sentinel://h:1", "redis+sentinel://h:1/",
-          "redis+sentinel://h,/m", "redis+sentinel://h/m/x", "redis+sentinel://h/m?password=x"})
+          "redis+sentinel://h,/m", "redis+sentinel://h/m/x", "redis+sentinel://h/m?password=x", "redis+cluster://h/1",
+          "redis+cluster://", "redis+cluster://h,,i"})
         EXPECT_NE(complaint_about_redis_url(text), "") << text;
 }
 

@@ -31,8 +31,9 @@ struct audit_options {
     std::size_t memory = 256ULL << 20;  // bytes for expectations, roughly; the largest day must fit at least
     std::size_t shown = 100;            // differences that the report holds
     bool repair = false;
-    bool dry_run = false;  // a repair says what it would change
-    bool force = false;    // repairs although the streams themselves have lost entries
+    bool dry_run = false;                 // a repair says what it would change
+    bool force = false;                   // repairs although the streams themselves have lost entries
+    std::uint32_t shard = 0, shards = 0;  // which shard of a cluster this is, and of how many; 0 = of none
     std::function<void(std::int64_t entries_read, int pass)> step;  // called for each page; may throw to end the audit
 };
 
@@ -58,6 +59,8 @@ private:
     std::vector<command> state_commands() const;
     void catch_up(const std::vector<reply>& state, bool shrinkable = false);
     std::int64_t latest_trimmed() const;
+    command ask_applied() const;
+    std::int64_t applied_in(const reply& answer) const;
     bool streams_are_whole();
     void check_totals();
     void check_journals(bool first);

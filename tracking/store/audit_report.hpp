@@ -46,6 +46,7 @@ struct audit_report {
     std::int64_t repaired_count = 0;
     std::vector<std::string> notes;  // what could not be compared, or not be rebuilt, and why
     int passes = 0;                  // over the streams
+    std::uint32_t shards = 0;        // of a cluster, that were added up; 0 = one Redis
 };
 
 }  // namespace tracking::store

@@ -76,7 +76,7 @@ batch::share& batch::impl::share_of(const journal::journal_id& of, std::uint64_t
     for (latest_share = 0; latest_share < shares.size(); ++latest_share) {
         if (shares[latest_share].of == of) return shares[latest_share];
     }
-    return shares.emplace_back(of, behind, behind);
+    return shares.emplace_back(share{of, behind, behind});
 }
 
 minute_bucket& period_sums::minute_of(std::int64_t ms) {
@@ -151,7 +151,9 @@ void batch::add(const journal::journal_id& of, std::uint64_t behind, const journ
     impl_->add_entry(one.what);
     ++impl_->records;
     impl_->latest_ts = std::max(impl_->latest_ts, one.what.ts_ms);
-    impl_->share_of(of, behind).last = one.sequence;
+    share& part = impl_->share_of(of, behind);
+    part.last = one.sequence;
+    ++part.records;
 }
 
 std::size_t batch::records() const { return impl_->records; }

@@ -26,6 +26,7 @@ public:
     struct share {
         journal::journal_id of;
         std::uint64_t behind, last;
+        std::uint64_t records = 0;
     };
 
     void clear();

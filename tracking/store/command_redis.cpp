@@ -7,6 +7,9 @@
 #include <optional>
 #include <utility>
 
+#include "tracking/store/keys.hpp"
+#include "tracking/store/shards.hpp"
+
 namespace tracking::store {
 
 namespace net = boost::asio;
@@ -15,6 +18,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds deadline{60'000};
+constexpr milliseconds find_deadline{5'000};
 
 // Runs a coroutine to its end on the command's own io_context.
 template <class T>
@@ -51,6 +55,19 @@ bool run_command(const std::function<bool()>& what, std::string& error) {
     return false;
 }
 
+std::vector<conf::settings> parts_of_command(const conf::settings& settings) {
+    const auto url = redis_url::parse(settings.redis.url);
+    const auto* known = std::get_if<redis_url>(&url);
+    if (known == nullptr || known->form != redis_url::form::cluster) return {settings};
+    net::io_context context;
+    const auto found = wait_for(context, find_shards(context.get_executor(), *known, settings.redis, 0, find_deadline));
+    if (const auto* error = std::get_if<redis_error>(&found)) throw command_problem{error->what};
+    std::vector<conf::settings> parts;
+    const auto count = std::get<std::uint32_t>(found);
+    for (std::uint32_t shard = 0; shard < count; ++shard) parts.push_back(shard_settings(settings, shard, count));
+    return parts;
+}
+
 command_redis::~command_redis() {
     try {
         if (redis_) redis_->close();
@@ -64,7 +81,7 @@ bool command_redis::try_connect(const std::string& url, std::string& why) {
     if (const auto* wrong = std::get_if<std::string>(&parsed)) throw command_problem{*wrong};
     if (cancelled_) throw command_problem{"cancelled"};
     redis_ = std::make_unique<redis_client>(context_.get_executor(), std::get<redis_url>(std::move(parsed)),
-                                            settings_.redis.tls);
+                                            settings_.redis.tls, key_names(settings_.redis.prefix).meta());
     const auto result = wait_for(context_, redis_->connect(milliseconds{5'000}));
     const auto* error = std::get_if<redis_error>(&result);
     if (error) why = error->what;

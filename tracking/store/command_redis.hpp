@@ -23,6 +23,10 @@ struct command_problem {
 // Runs what a command does; false when it says so, or when it ends in a problem, which is then told in `error`.
 bool run_command(const std::function<bool()>& what, std::string& error);
 
+// What a command is to go through: the settings themselves, or on a cluster those of each shard. Throws
+// command_problem.
+std::vector<conf::settings> parts_of_command(const conf::settings& settings);
+
 class command_redis {
 public:
     explicit command_redis(const conf::settings& settings) : settings_(settings) {}

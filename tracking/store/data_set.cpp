@@ -40,8 +40,8 @@ int major_version(std::string_view info) {
 
 data_set_refused refused(std::string what) { return {std::move(what), true}; }
 
-// What keeps us from shipping to a Redis with this schema, time zone and id.
-std::optional<data_set_refused> objection(const reply& meta, const std::string& timezone) {
+// What keeps us from shipping to a Redis with this schema, time zone, id and number of shards.
+std::optional<data_set_refused> objection(const reply& meta, const std::string& timezone, const std::string& shards) {
     const std::string& schema = meta.elements[0].text;
     if (number_in(schema) != schema_version) {
         return refused("Redis holds data of schema version " + schema + ", this release writes " +
@@ -50,6 +50,10 @@ std::optional<data_set_refused> objection(const reply& meta, const std::string& 
     if (meta.elements[1].text != timezone) {
         return refused("Redis holds data of time zone " + meta.elements[1].text + ", the configuration says " +
                        timezone);
+    }
+    if (meta.elements.size() > 3 && meta.elements[3].text != shards) {
+        return refused("Redis holds data of " + meta.elements[3].text + " shards, this process began with " + shards +
+                       ": it must be started again");
     }
     return std::nullopt;
 }
@@ -61,14 +65,15 @@ bool complete(const reply& meta) {
 
 using replies_or_refused = std::variant<std::vector<reply>, data_set_refused>;
 
-// The last of the commands reads the three fields of meta.
+// The last of the commands reads the fields of meta.
 boost::asio::awaitable<replies_or_refused> ask(redis_client& redis, const std::vector<command>& commands) {
     auto asked = co_await redis.pipeline(commands, deadline);
     if (const auto* error = std::get_if<redis_error>(&asked)) co_return data_set_refused{error->what, false};
     auto& replies = std::get<std::vector<reply>>(asked);
     const reply& meta = replies.back();
     if (meta.is_error()) co_return data_set_refused{meta.text, false};
-    if (meta.elements.size() != 3) co_return data_set_refused{"the meta hash could not be read", false};
+    if (meta.elements.size() + 2 != commands.back().size())
+        co_return data_set_refused{"the meta hash could not be read", false};
     co_return std::move(replies);
 }
 
@@ -76,9 +81,11 @@ boost::asio::awaitable<replies_or_refused> ask(redis_client& redis, const std::v
 
 boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_set(redis_client& redis,
                                                                                    const key_names& keys,
-                                                                                   std::string timezone) {
-    const std::string meta = keys.meta();
-    const command read_meta{"HMGET", meta, "schema", "timezone", "dataset"};
+                                                                                   std::string timezone,
+                                                                                   std::uint32_t shards) {
+    const std::string meta = keys.meta(), divided = std::to_string(shards);
+    command read_meta{"HMGET", meta, "schema", "timezone", "dataset"};
+    if (shards > 0) read_meta.emplace_back("shards");
     const std::vector<command> look{{"INFO", "server"}, {"CONFIG", "GET", "maxmemory-policy"}, read_meta};
     auto seen = co_await ask(redis, look);
     if (auto* no = std::get_if<data_set_refused>(&seen)) co_return std::move(*no);
@@ -90,10 +97,11 @@ boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_s
     const std::string evicts = policy.size() == 2 && policy[1].text != "noeviction" ? policy[1].text : "";
     reply fields = replies.back();
     if (!complete(fields)) {
-        const std::vector<command> create{{"HSETNX", meta, "schema", std::to_string(schema_version)},
-                                          {"HSETNX", meta, "timezone", timezone},
-                                          {"HSETNX", meta, "dataset", random_id()},
-                                          read_meta};
+        std::vector<command> create{{"HSETNX", meta, "schema", std::to_string(schema_version)},
+                                    {"HSETNX", meta, "timezone", timezone},
+                                    {"HSETNX", meta, "dataset", random_id()}};
+        if (shards > 0) create.push_back({"HSETNX", meta, "shards", divided});
+        create.push_back(read_meta);
         auto made = co_await ask(redis, create);
         if (auto* no = std::get_if<data_set_refused>(&made)) co_return std::move(*no);
         replies = std::get<std::vector<reply>>(std::move(made));
@@ -101,7 +109,7 @@ boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_s
         fields = replies.back();
         if (!complete(fields)) co_return data_set_refused{"the meta hash could not be written", false};
     }
-    if (auto no = objection(fields, timezone)) co_return std::move(*no);
+    if (auto no = objection(fields, timezone, divided)) co_return std::move(*no);
     co_return data_set{fields.elements[2].text, evicts};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <string>
 #include <variant>
 
@@ -23,10 +24,12 @@ struct data_set_refused {
     bool for_good = false;  // another schema or time zone: an operator must act
 };
 
-// Creates what is missing in aimeter:meta.
+// Creates what is missing in aimeter:meta. `shards`: into how many the data set is divided (on a cluster); 0 = it is
+// not.
 boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_set(redis_client& redis,
                                                                                    const key_names& keys,
-                                                                                   std::string timezone);
+                                                                                   std::string timezone,
+                                                                                   std::uint32_t shards = 0);
 
 // The id seen last, kept in a file: "" = none yet. Failing to write is no reason to stop.
 std::string last_data_set(const std::string& file);

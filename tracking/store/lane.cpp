@@ -30,7 +30,7 @@ std::size_t lane::read(std::size_t most, batch& to) {
         read_ = one.sequence;
         ++fresh;
     });
-    if (count == 0 && !own_ && read_ == position_) {  // its files may go
+    if (count == 0 && !own_ && read_ == position_ && reader_->at_end()) {  // its files may go
         ended_ = true;
         reader_.reset();
         ahead_.reset();
@@ -47,7 +47,7 @@ void lane::note_seen(const journal::entry& one) {
 }
 
 void lane::note_gap(std::uint64_t found) {
-    if (found == read_ + 1 || gap_noted_) return;
+    if (found == read_ + 1 || gap_noted_ || !reader_->dense()) return;
     gap_noted_ = true;
     spdlog::warn("journal {}: records {} to {} are not there (damaged, or removed before they were shipped); going on",
                  journal::to_text(id_), read_ + 1, found - 1);
@@ -77,8 +77,9 @@ void lane::forgive() {
 
 void lane::look_ahead(std::size_t most) {
     if (ended_) return;
+    if (reader_ && !reader_->dense()) return;  // whoever divided the journal looks ahead (shard_journals)
     if (!ahead_) ahead_ = reader_ ? reader_->copy() : journals_.read(id_);  // the latter before the first connect
-    if (!ahead_) return;
+    if (!ahead_ || !ahead_->dense()) return;
     const std::uint64_t seen_before = seen_;
     if (counted_ != nullptr)
         ahead_->each(most, [this](const journal::entry& one) { note_seen(one); });

@@ -29,6 +29,7 @@ public:
     std::size_t read(std::size_t most, batch& to);
     void applied(std::uint64_t last);      // Redis has what was read up to here
     bool ended() const { return ended_; }  // the journal of a dead process, in Redis to its end
+    bool at_end() const { return ended_ || !reader_ || reader_->at_end(); }  // the last read() left nothing
 
     // How many records lie behind the position, as far as reading ahead (bounded, for the lag shown) has seen.
     std::uint64_t lag() const { return seen_ > position_ ? seen_ - position_ : 0; }

@@ -41,6 +41,11 @@ void bounded_histogram::add(std::span<const std::int64_t> bounds, std::int64_t v
     sum = saturating_sum(sum, value);
 }
 
+void bounded_histogram::add(const bounded_histogram& other) noexcept {
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
+    sum = saturating_sum(sum, other.sum);
+}
+
 std::uint64_t bounded_histogram::count() const noexcept {
     return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }

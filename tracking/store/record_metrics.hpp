@@ -24,6 +24,7 @@ struct bounded_histogram {
     static constexpr std::size_t bounds_most = 16;
 
     void add(std::span<const std::int64_t> bounds, std::int64_t value) noexcept;
+    void add(const bounded_histogram& other) noexcept;  // of the same bounds
     std::uint64_t count() const noexcept;
 
     std::array<std::uint64_t, bounds_most + 1> counts{};

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
 
+#include "tracking/store/cluster_nodes.hpp"
 #include "tracking/store/redis_connection.hpp"
 #include "tracking/store/sentinels.hpp"
 
@@ -22,6 +23,7 @@ namespace {
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr milliseconds watch_pause{1'000};     // between two questions to the sentinels
 constexpr milliseconds watch_deadline{1'000};  // of one question
+constexpr milliseconds cluster_pause{50};      // before a command that a changing cluster did not run is sent again
 
 redis_server server_of(const redis_url& url) {
     return {.host = url.host,
@@ -39,12 +41,16 @@ redis_server server_of(const redis_url& url) {
 
 struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
     // shared_ptr: coroutines that still run keep it when the client is destroyed before them.
-    impl(const net::any_io_executor& on, redis_url to, const conf::redis_tls& trust)
+    impl(const net::any_io_executor& on, redis_url to, const conf::redis_tls& trust, std::string_view key)
         : executor(on),
           url(std::move(to)),
           by(trust),
           connection(std::make_shared<redis_connection>(on, trust)),
-          watching(on) {}
+          watching(on) {
+        if (url.form != redis_url::form::cluster) return;
+        nodes.emplace(on, url, trust);
+        slot = slot_of(key);
+    }
 
     net::any_io_executor executor;
     redis_url url;
@@ -54,6 +60,9 @@ struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
     std::shared_ptr<sentinels> watchers;
     net::steady_timer watching;
     std::uint64_t opened = 0;  // tells the watch over an earlier connection from that over this one
+    std::optional<cluster_nodes> nodes;
+    std::uint16_t slot = 0;
+    std::uint64_t moves = 0, closings = 0;
 
     // Whose turn it is: a pipeline is one write and its replies, never mixed with another's.
     struct waiter {
@@ -71,6 +80,12 @@ struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
     net::awaitable<nothing_or_error> open(milliseconds deadline);
     net::awaitable<nothing_or_error> open_master(milliseconds deadline);
     static net::awaitable<void> watch(std::shared_ptr<impl> self, std::shared_ptr<sentinels> asked, std::uint64_t over);
+    net::awaitable<nothing_or_error> open_slot(milliseconds deadline);
+    net::awaitable<nothing_or_error> follow(const node_address& to, milliseconds deadline);
+    net::awaitable<nothing_or_error> ask_elsewhere(const std::vector<command>& commands,
+                                                   const std::vector<std::size_t>& which, const node_address& at,
+                                                   milliseconds deadline, std::vector<reply>& replies);
+    net::awaitable<replies_or_error> exchange_on_cluster(const std::vector<command>& commands, milliseconds deadline);
 };
 
 namespace {
@@ -109,6 +124,7 @@ void redis_client::impl::pass_turn() {
 
 void redis_client::impl::close() {
     ++opened;
+    ++closings;
     connection->close();
     watching.cancel();
     if (watchers) watchers->close();
@@ -117,7 +133,7 @@ void redis_client::impl::close() {
 net::awaitable<nothing_or_error> redis_client::impl::open(milliseconds deadline) {
     if (url.form == redis_url::form::sentinel) co_return co_await open_master(deadline);
     if (url.form == redis_url::form::one) co_return co_await connection->open(server_of(url), deadline);
-    co_return redis_error{url.text + ": a cluster is not supported"};
+    co_return co_await open_slot(deadline);
 }
 
 // The master's own word (ROLE) counts, too: a sentinel may be late.
@@ -160,8 +176,118 @@ net::awaitable<void> redis_client::impl::watch(std::shared_ptr<impl> self, std::
     }
 }
 
-redis_client::redis_client(net::any_io_executor executor, redis_url url, conf::redis_tls trust)
-    : impl_(std::make_shared<impl>(executor, std::move(url), trust)) {}
+// ---- Cluster -------------------------------------------------------------------------------------------------------
+
+net::awaitable<nothing_or_error> redis_client::impl::open_slot(milliseconds deadline) {
+    const auto end = steady_clock::now() + deadline;
+    const auto before = closings;
+    auto found = co_await nodes->master_of(slot, deadline);
+    if (const auto* error = std::get_if<redis_error>(&found)) co_return *error;
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    auto result =
+        co_await connection->open(nodes->server(std::get<node_address>(found)), std::max(left, milliseconds{1}));
+    if (before == closings) co_return result;
+    connection->close();  // closed meanwhile
+    co_return redis_error{url.text + ": closed"};
+}
+
+// The slot is said to be elsewhere now. Who says so may be late, too: then whoever knows is asked.
+net::awaitable<nothing_or_error> redis_client::impl::follow(const node_address& to, milliseconds deadline) {
+    const auto end = steady_clock::now() + deadline;
+    const auto before = closings;
+    ++moves;
+    auto result = co_await connection->open(nodes->server(to), deadline / 2);
+    if (before != closings) {
+        connection->close();
+        co_return redis_error{url.text + ": closed"};
+    }
+    if (std::holds_alternative<std::monostate>(result)) co_return result;
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    co_return co_await open_slot(std::max(left, milliseconds{1}));
+}
+
+// Commands about keys that have already gone to where their slot is going. When the answer does not come, nobody knows
+// whether they were run.
+net::awaitable<nothing_or_error> redis_client::impl::ask_elsewhere(const std::vector<command>& commands,
+                                                                   const std::vector<std::size_t>& which,
+                                                                   const node_address& at, milliseconds deadline,
+                                                                   std::vector<reply>& replies) {
+    const auto other = nodes->make_connection();
+    const auto opened = co_await other->open(nodes->server(at), deadline / 2);
+    if (std::holds_alternative<redis_error>(opened)) co_return std::monostate{};  // nothing was run: asked again
+    std::vector<command> asking;
+    for (const auto i : which) {
+        asking.push_back({"ASKING"});
+        asking.push_back(commands[i]);
+    }
+    auto answered = co_await other->exchange(asking, deadline);
+    other->close();
+    if (auto* error = std::get_if<redis_error>(&answered)) co_return std::move(*error);
+    auto& answers = std::get<std::vector<reply>>(answered);
+    for (std::size_t i = 0; i < which.size(); ++i) replies[which[i]] = std::move(answers[2 * i + 1]);
+    co_return std::monostate{};
+}
+
+// An answer of these kinds says that the command was not run: sending it again cannot do it twice.
+net::awaitable<replies_or_error> redis_client::impl::exchange_on_cluster(const std::vector<command>& commands,
+                                                                         milliseconds deadline) {
+    const auto end = steady_clock::now() + deadline;
+    const auto before = closings;
+    const auto left = [end] {
+        return std::max(milliseconds{1}, std::chrono::ceil<milliseconds>(end - steady_clock::now()));
+    };
+    auto first = co_await connection->exchange(commands, deadline);
+    if (std::holds_alternative<redis_error>(first)) co_return first;
+    auto replies = std::get<std::vector<reply>>(std::move(first));
+    const bool transaction = !commands.empty() && commands.front().front() == "MULTI";
+    for (bool first_try = true;; first_try = false) {
+        const node_address here{connection->server().host, connection->server().port};
+        std::optional<node_address> moved, gone;
+        std::vector<std::size_t> again, asked;
+        for (std::size_t i = 0; i < replies.size(); ++i) {
+            const auto to = redirection_of(replies[i], here);
+            if (!to && !is_passing(replies[i])) continue;
+            again.push_back(i);
+            if (to && to->ask) asked.push_back(i);
+            if (to) (to->ask ? gone : moved) = to->to;
+        }
+        if (again.empty()) co_return replies;
+        // A transaction cannot follow its keys one by one. Nothing of it was run: it waits until all are in one place.
+        if (gone && !transaction) {
+            auto result = co_await ask_elsewhere(commands, asked, *gone, left(), replies);
+            if (auto* error = std::get_if<redis_error>(&result)) {
+                close();
+                co_return std::move(*error);
+            }
+            std::erase_if(again,
+                          [&](std::size_t i) { return !redirection_of(replies[i], here) && !is_passing(replies[i]); });
+            if (again.empty()) co_return replies;
+        }
+        if (steady_clock::now() + cluster_pause >= end) co_return replies;
+        if (transaction) {
+            again.resize(commands.size());
+            for (std::size_t i = 0; i < again.size(); ++i) again[i] = i;
+        }
+        if (!moved || !first_try) {
+            net::steady_timer wait(executor, cluster_pause);
+            co_await wait.async_wait(as_result);
+        }
+        if (before != closings) co_return redis_error{url.text + ": closed"};
+        if (moved) {
+            auto opened = co_await follow(*moved, left());
+            if (auto* error = std::get_if<redis_error>(&opened)) co_return std::move(*error);
+        }
+        std::vector<command> rest;
+        for (const auto i : again) rest.push_back(commands[i]);
+        auto next = co_await connection->exchange(rest, left());
+        if (std::holds_alternative<redis_error>(next)) co_return next;
+        auto& fresh = std::get<std::vector<reply>>(next);
+        for (std::size_t i = 0; i < again.size(); ++i) replies[again[i]] = std::move(fresh[i]);
+    }
+}
+
+redis_client::redis_client(net::any_io_executor executor, redis_url url, conf::redis_tls trust, std::string_view key)
+    : impl_(std::make_shared<impl>(executor, std::move(url), trust, key)) {}
 
 redis_client::~redis_client() { close(); }
 
@@ -175,6 +301,8 @@ net::awaitable<nothing_or_error> redis_client::connect(milliseconds deadline) {
 
 bool redis_client::connected() const { return impl_->connection->ready(); }
 
+std::uint64_t redis_client::moves() const { return impl_->moves; }
+
 void redis_client::close() { impl_->close(); }
 
 net::awaitable<replies_or_error> redis_client::pipeline(const std::vector<command>& commands, milliseconds deadline) {
@@ -182,6 +310,7 @@ net::awaitable<replies_or_error> redis_client::pipeline(const std::vector<comman
     if (!co_await self->take_turn()) co_return redis_error{self->url.text + ": cancelled"};
     const turn_holder<impl> turn{self};
     if (!self->connection->ready()) co_return redis_error{self->url.text + ": not connected"};
+    if (self->nodes) co_return co_await self->exchange_on_cluster(commands, deadline);
     const auto connection = self->connection;
     co_return co_await connection->exchange(commands, deadline);
 }

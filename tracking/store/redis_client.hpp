@@ -1,6 +1,6 @@
-// The Redis that redis.url stands for: one server, or the master that sentinels name. One connection to it at a time
-// (redis_connection), pipelines with deadlines. All calls on the control thread's io_context.
-// After any error the connection is closed: what was sent without a reply is in an unknown state.
+// The Redis that redis.url stands for: one server, the master that sentinels name, or on a cluster the master of one
+// key's slot. One connection to it at a time (redis_connection), pipelines with deadlines. All calls on the control
+// thread's io_context. After any error the connection is closed: what was sent without a reply is in an unknown state.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -37,7 +37,9 @@ struct redis_error {
 
 class redis_client {
 public:
-    redis_client(boost::asio::any_io_executor executor, redis_url url, conf::redis_tls trust = {});
+    // `key`: on a cluster every command is about keys of this one's slot.
+    redis_client(boost::asio::any_io_executor executor, redis_url url, conf::redis_tls trust = {},
+                 std::string_view key = {});
     ~redis_client();
 
     // No effect when connected. Errors name the host and what was being done. Behind sentinels it asks them for the
@@ -45,9 +47,14 @@ public:
     boost::asio::awaitable<std::variant<std::monostate, redis_error>> connect(std::chrono::milliseconds deadline);
     bool connected() const;
     void close();
+    // How often a pipeline has followed its slot to another node of the cluster: that one may hold less than the one
+    // before (a replica that was promoted).
+    std::uint64_t moves() const;
 
     // All commands in one write, all replies in order; error replies are replies. One pipeline at a time: a second
-    // caller waits for the first.
+    // caller waits for the first. On a cluster, commands that were not run because their slot has moved or is moving
+    // (MOVED, ASK, TRYAGAIN, CLUSTERDOWN) are sent again, to where it is, until the deadline; a pipeline that begins
+    // with MULTI as a whole.
     boost::asio::awaitable<std::variant<std::vector<reply>, redis_error>> pipeline(const std::vector<command>& commands,
                                                                                    std::chrono::milliseconds deadline);
 

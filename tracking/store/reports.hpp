@@ -16,8 +16,8 @@
 
 #include "tracking/store/calendar.hpp"
 #include "tracking/store/keys.hpp"
-#include "tracking/store/redis_client.hpp"
 #include "tracking/store/report_memory.hpp"
+#include "tracking/store/report_redis.hpp"
 
 namespace tracking::store {
 
@@ -34,19 +34,22 @@ struct bucket_of {
 
 struct stream_page {
     std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>>
-        entries;       // id -> fields, newest first
+        entries;       // id -> fields, newest first; on a cluster the id is followed by . and the shard
     std::string next;  // id to go on behind; "" = no more
 };
 
 struct oldest_first_page {
     std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>> entries;  // id -> fields
     bool ended = false;      // nothing is left of what was asked for
-    std::string trimmed_to;  // entries up to this id are gone; "" = none
+    std::string trimmed_to;  // entries up to this id are gone; "" = none (on a cluster: since the first page)
 };
 
 class reports {
 public:
     reports(redis_client& redis, const key_names& keys, const calendar& when);
+    // Of a cluster, too: the shards are read side by side and added up. One that is away is an error: a sum without it
+    // would be wrong.
+    reports(std::shared_ptr<report_redis> redis, const calendar& when);
 
     // The same reports, for one admin request: all of its questions together take no longer than `budget`. A Redis that
     // leaves one pipeline unanswered for 2 s is taken to hang, whatever is left of it.
@@ -104,28 +107,39 @@ public:
     // One for each period, zeros where Redis has none (it keeps them for 400 days).
     boost::asio::awaitable<answer<std::vector<user_day>>> user_days(std::vector<std::string> day_periods,
                                                                     std::string user);
-    // Newest first, behind `cursor` ("" = from the newest).
+    // Newest first, behind `cursor` ("" = from the newest). Of several shards, a page of more than 50 may be shorter.
     boost::asio::awaitable<answer<stream_page>> usage_entries(std::string cursor, std::size_t most);
     boost::asio::awaitable<answer<stream_page>> analytics_entries(std::size_t most);
-    // Oldest first, ids from `from` ("(ID" = behind it) up to and with `last`.
-    boost::asio::awaitable<answer<oldest_first_page>> usage_range(std::string from, std::string last, std::size_t most);
+    // Oldest first, ids from `from` ("(ID" = behind it) up to and with `last`. On a cluster: of all shards, merged;
+    // `trimmed` holds how far each was trimmed before the first page, and is made by that.
+    boost::asio::awaitable<answer<oldest_first_page>> usage_range(std::string from, std::string last, std::size_t most,
+                                                                  std::vector<std::string>& trimmed);
     boost::asio::awaitable<answer<std::string>> newest_usage_id();  // "" = there is none
 
 private:
-    // `make(i)` is the i-th of `count` commands; `take(i, reply)` gets its reply, never an error reply. At most `chunk`
-    // commands are under way, so that neither Redis nor this process holds much for one report.
-    using make_command = std::function<command(std::size_t)>;
+    // `make(keys, i)` is the i-th of `count` commands, for the keys of one shard; `take(i, reply)` gets its reply,
+    // never an error reply, and adds it to those of other shards. At most `chunk` commands are under way, so that
+    // neither Redis nor this process holds much for one report. With `user`, only the shard of this one is asked.
+    using make_command = std::function<command(const key_names&, std::size_t)>;
     using take_reply = std::function<void(std::size_t, const reply&)>;
-    boost::asio::awaitable<void> exchange(const std::vector<command>& commands, std::chrono::milliseconds left,
-                                          answer<std::vector<reply>>& into);
-    boost::asio::awaitable<answer<std::vector<reply>>> ask(const std::vector<command>& commands);
+    static boost::asio::awaitable<void> exchange(redis_client& with, const std::vector<command>& commands,
+                                                 std::chrono::milliseconds left, answer<std::vector<reply>>& into);
+    boost::asio::awaitable<answer<std::vector<reply>>> ask(redis_client& whom, const std::vector<command>& commands);
+    boost::asio::awaitable<std::optional<redis_error>> learn_shards();
+    // The same questions to several shards at once, a chunk at a time; `take` gets a chunk's replies shard by shard.
+    boost::asio::awaitable<std::optional<redis_error>> each_of(const std::vector<report_redis::shard*>& shards,
+                                                               std::size_t count, std::size_t chunk,
+                                                               const make_command& make, const take_reply& take);
+    struct gathering;
     boost::asio::awaitable<std::optional<redis_error>> each(std::size_t count, std::size_t chunk,
-                                                            const make_command& make, const take_reply& take);
+                                                            const make_command& make, const take_reply& take,
+                                                            const std::string* user = nullptr);
     // The stretches of these days, and what tells whether they have changed.
     boost::asio::awaitable<answer<std::vector<stretch>>> look_at(const std::vector<std::string>& day_periods);
+    using key_of_day = std::function<std::string(const key_names&, std::size_t)>;
     boost::asio::awaitable<std::optional<redis_error>> add_latency(histogram& to, std::string name,
                                                                    const std::vector<stretch>& parts,
-                                                                   std::function<std::string(std::size_t)> key_of);
+                                                                   const key_of_day& key_of);
     boost::asio::awaitable<answer<std::vector<std::string>>> leading_users(const std::vector<std::string>& day_periods,
                                                                            const std::vector<stretch>& parts,
                                                                            std::size_t most);
@@ -136,10 +150,10 @@ private:
     using requests_by_month = std::map<std::string, std::vector<std::int64_t>>;
     boost::asio::awaitable<std::optional<redis_error>> add_month_figures(std::vector<user_row>& rows,
                                                                          const requests_by_month& in_range);
-    boost::asio::awaitable<answer<stream_page>> entries(std::string key, std::string cursor, std::size_t most);
+    using stream_of = std::string (key_names::*)() const;
+    boost::asio::awaitable<answer<stream_page>> entries(stream_of stream, std::string cursor, std::size_t most);
 
-    redis_client& redis_;
-    const key_names& keys_;
+    std::shared_ptr<report_redis> redis_;
     const calendar& when_;
     std::chrono::steady_clock::time_point until_;
     struct look {

@@ -78,11 +78,17 @@ bool tells_usage(const reply& entry, const billed_usage& usage) {
            !field_of_entry(entry, "outputTokens").empty();
 }
 
+// The records of one Redis, or of one shard of a cluster.
 class repricing {
 public:
-    repricing(const conf::settings& settings, std::ostream& out)
-        : settings_(settings), out_(out), keys_(settings.redis.prefix), redis_(settings), found_(redis_, keys_) {}
-    void run(const day_range& days, bool apply);
+    explicit repricing(const conf::settings& settings)
+        : settings_(settings), keys_(settings.redis.prefix), redis_(settings), found_(redis_, keys_) {}
+    void read(const day_range& days, bool apply);
+    const std::vector<repriced_day>& days() const { return days_; }
+    std::string_view catalogue() const { return prices_->as_of(); }
+    const calendar& when() const { return *when_; }
+    // The corrections of a day; says why they were not applied, when they were not.
+    void apply_day(std::size_t index, std::ostream& out);
 
 private:
     void load_prices();
@@ -91,10 +97,8 @@ private:
     void read_stream();
     void read_entry(const reply& entry);
     std::optional<price_quote> price_now(const reply& entry) const;
-    void apply_day(const repriced_day& day, std::size_t index);
 
     const conf::settings& settings_;
-    std::ostream& out_;
     const key_names keys_;
     command_redis redis_;
     corrections found_;
@@ -188,20 +192,21 @@ std::optional<price_quote> repricing::price_now(const reply& entry) const {
     return quote;
 }
 
-void repricing::apply_day(const repriced_day& day, std::size_t index) {
+void repricing::apply_day(std::size_t index, std::ostream& out) {
+    const repriced_day& day = days_[index];
     minute_cache periods(*when_);
     const std::int64_t expires = periods.at(begins_[index]).day_expires;
     if (expires <= system_time().wall_ms() / 1000) {
-        out_ << "  NOT APPLIED: what is kept of this day has expired\n";
+        out << "  NOT APPLIED: what is kept of this day has expired\n";
         return;
     }
     const std::int64_t kept = found_.apply(day, prices_->as_of(), expires);
     if (kept > 0)
-        out_ << "  NOT APPLIED: the corrections that are there were made from " << kept
-             << " records of this day, of which " << day.read << " are left; they stay\n";
+        out << "  NOT APPLIED: the corrections that are there were made from " << kept
+            << " records of this day, of which " << day.read << " are left; they stay\n";
 }
 
-void repricing::run(const day_range& days, bool apply) {
+void repricing::read(const day_range& days, bool apply) {
     apply_ = apply;
     load_prices();
     name_days(days);
@@ -209,25 +214,47 @@ void repricing::run(const day_range& days, bool apply) {
     redis_.check_timezone(keys_.meta());
     count_days();
     read_stream();
+}
 
-    out_ << "prices of the catalogue of " << prices_->as_of() << " and pricing.overrides; days in " << when_->zone()
-         << '\n';
-    print_header(out_);
+void add(repriced_day& sum, const repriced_day& part) {
+    sum.name = part.name;
+    sum.counted += part.counted;
+    sum.read += part.read;
+    sum.all.add(part.all);
+    for (const auto& [model, sums] : part.models) sum.models[model].add(sums);
+}
+
+// Of all shards together; their corrections are kept with their records.
+void run(const conf::settings& settings, const day_range& days, bool apply, std::ostream& out) {
+    const auto settings_of = parts_of_command(settings);
+    std::vector<std::unique_ptr<repricing>> parts;
+    for (const auto& part : settings_of) {
+        parts.push_back(std::make_unique<repricing>(part));
+        parts.back()->read(days, apply);
+    }
+    const repricing& any = *parts.front();
+    out << "prices of the catalogue of " << any.catalogue() << " and pricing.overrides; days in " << any.when().zone()
+        << '\n';
+    print_header(out);
     reprice_sums total;
     std::int64_t incomplete = 0;
-    for (std::size_t i = 0; i < days_.size(); ++i) {
-        const repriced_day& day = days_[i];
+    for (std::size_t i = 0; i < any.days().size(); ++i) {
+        repriced_day day;
+        for (const auto& part : parts) add(day, part->days()[i]);
         if (day.read == 0 && day.counted == 0) continue;
-        print(out_, day);
+        print(out, day);
         total.add(day.all);
         incomplete += day.missing() > 0;
-        if (apply_ && day.read > 0) apply_day(day, i);
+        for (const auto& part : parts) {
+            if (apply && part->days()[i].read > 0) part->apply_day(i, out);
+        }
     }
-    print_total(out_, total);
-    if (incomplete > 0) out_ << "days that are INCOMPLETE: " << incomplete << '\n';
-    out_ << (apply_ ? "applied: see " + keys_.corrections("YYYY-MM-DD")
-                    : std::string("nothing was written; --apply records the corrections"))
-         << std::endl;
+    print_total(out, total);
+    if (incomplete > 0) out << "days that are INCOMPLETE: " << incomplete << '\n';
+    const std::string kept = key_names(parts.size() > 1 ? settings.redis.prefix + ":{SHARD}" : settings.redis.prefix)
+                                 .corrections("YYYY-MM-DD");
+    out << (apply ? "applied: see " + kept : std::string("nothing was written; --apply records the corrections"))
+        << std::endl;
 }
 
 }  // namespace
@@ -245,7 +272,7 @@ std::variant<day_range, std::string> read_days(const std::string& from, const st
 bool reprice(const conf::settings& settings, const day_range& days, bool apply, std::ostream& out, std::string& error) {
     return run_command(
         [&] {
-            repricing(settings, out).run(days, apply);
+            run(settings, days, apply, out);
             return true;
         },
         error);

@@ -78,7 +78,9 @@ std::int64_t microseconds_between(const reply& batch, const reply& time) {
 
 // Errors after which another connection may reach a Redis that can do what this one cannot.
 bool wants_new_connection(std::string_view error) {
-    return error.starts_with("READONLY") || error.starts_with("NOAUTH") || error.starts_with("MASTERDOWN");
+    static constexpr std::string_view those[] = {"READONLY", "NOAUTH",   "MASTERDOWN", "MOVED ",
+                                                 "ASK ",     "TRYAGAIN", "CLUSTERDOWN"};
+    return std::any_of(std::begin(those), std::end(those), [&](auto one) { return error.starts_with(one); });
 }
 
 }  // namespace
@@ -87,6 +89,7 @@ struct shipper::impl {
     explicit impl(parts with)
         : part(std::move(with)),
           keys(part.settings.redis.prefix),
+          name(part.name.empty() ? "redis" : part.name),
           nap(part.executor),
           tick_timer(part.executor),
           flush_timer(part.executor),
@@ -119,11 +122,13 @@ struct shipper::impl {
     bool due() const;
     bool retry_due() const;
     bool any_refused() const;
+    bool all_at_end() const;
     std::size_t batch_most() const;
     std::size_t room() const;
 
     parts part;
     key_names keys;
+    std::string name;  // in log lines
     net::steady_timer nap, tick_timer, flush_timer;
     std::unique_ptr<redis_client> redis;
     bool ready = false;  // connected, agreed on the data set, positions known
@@ -132,6 +137,7 @@ struct shipper::impl {
     std::string address;                  // without credentials
     std::set<std::string> troubles_told;  // since it was well
     std::string dataset;
+    std::uint64_t moves_known = 0;  // of redis, when positions were asked
     std::map<journal::journal_id, std::unique_ptr<lane>> lanes;
     batch filling;                          // what was read and is not sent
     steady_clock::time_point filled_since;  // when its first record was read
@@ -152,9 +158,9 @@ void shipper::impl::tell(const std::string& text, bool good) {
     state.redis = text;
     if (good) {
         troubles_told.clear();
-        spdlog::info("redis: {} to {}", text, address);
+        spdlog::info("{}: {} to {}", name, text, address);
     } else if (troubles_told.size() < troubles_max && troubles_told.insert(text).second) {
-        spdlog::warn("redis: {}; records wait in the journal", text);
+        spdlog::warn("{}: {}; records wait in the journal", name, text);
     }
 }
 
@@ -185,8 +191,9 @@ void shipper::impl::note_data_set(const data_set& found) {
     if (known == found.id) return;
     if (!known.empty()) {
         spdlog::warn(
-            "redis: this is another data set than the one last seen (flushed or replaced?); what the journal still "
-            "keeps is shipped again");
+            "{}: this is another data set than the one last seen (flushed or replaced?); what the journal still "
+            "keeps is shipped again",
+            name);
     }
     keep_data_set(part.data_set_file, found.id);
 }
@@ -198,13 +205,14 @@ net::awaitable<bool> shipper::impl::open_up() {
         co_return false;
     }
     address = std::get<redis_url>(url).text;
-    redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)), part.settings.redis.tls);
+    redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)), part.settings.redis.tls,
+                                           keys.meta());
     const auto connected = co_await redis->connect(connect_deadline);
     if (const auto* error = std::get_if<redis_error>(&connected)) {
         lose_connection(error->what);
         co_return false;
     }
-    const auto agreed = co_await agree_on_data_set(*redis, keys, part.settings.timezone);
+    const auto agreed = co_await agree_on_data_set(*redis, keys, part.settings.timezone, part.shards);
     if (const auto* no = std::get_if<data_set_refused>(&agreed)) {
         if (no->for_good) pause = pause_max;
         lose_connection(no->what);
@@ -228,16 +236,16 @@ void shipper::impl::note_eviction(const std::string& policy) {
     if (text == state.warning) return;
     state.warning = text;
     if (text.empty()) {
-        spdlog::info("redis: maxmemory-policy is noeviction");
+        spdlog::info("{}: maxmemory-policy is noeviction", name);
     } else {
-        spdlog::warn("redis: {}", text);
+        spdlog::warn("{}: {}", name, text);
     }
 }
 
 // Whoever has nothing to ship would learn only with the next record that Redis is gone or was flushed, and by then the
 // journal may have let go of what could have been shipped again.
 net::awaitable<bool> shipper::impl::inspect() {
-    const auto agreed = co_await agree_on_data_set(*redis, keys, part.settings.timezone);
+    const auto agreed = co_await agree_on_data_set(*redis, keys, part.settings.timezone, part.shards);
     if (const auto* no = std::get_if<data_set_refused>(&agreed)) {
         lose_connection(no->what);
         co_return false;
@@ -274,6 +282,7 @@ net::awaitable<bool> shipper::impl::ask_positions() {
     const auto ids = part.journals.journals();
     command ask{"HMGET", keys.journals()};
     for (const auto& id : ids) ask.push_back(journal::to_text(id));
+    moves_known = redis->moves();
     std::vector<std::uint64_t> positions(ids.size());
     if (!ids.empty()) {
         const std::vector<command> commands{std::move(ask)};
@@ -317,6 +326,10 @@ std::size_t shipper::impl::room() const {
 
 bool shipper::impl::any_refused() const {
     return std::any_of(lanes.begin(), lanes.end(), [](const auto& one) { return one.second->refused(); });
+}
+
+bool shipper::impl::all_at_end() const {
+    return std::all_of(lanes.begin(), lanes.end(), [](const auto& one) { return one.second->at_end(); });
 }
 
 bool shipper::impl::retry_due() const {
@@ -401,7 +414,7 @@ bool shipper::impl::take_answer(const reply& answer) {
     if (what == "ok") {
         for (const auto& share : sending.shares()) {
             lane& of = *lanes.at(share.of);
-            if (!of.own()) state.shipped_for_others += share.last - share.behind;
+            if (!of.own()) state.shipped_for_others += share.records;
             of.applied(share.last);
             part.journals.shipped(share.of, share.last);
         }
@@ -417,7 +430,7 @@ bool shipper::impl::take_answer(const reply& answer) {
     rewind();
     for (const auto& share : sending.shares()) {
         if (journal::to_text(share.of) != answer.elements[1].text) continue;
-        spdlog::info("redis: journal {} goes on behind {}, where Redis has it (not {})", answer.elements[1].text,
+        spdlog::info("{}: journal {} goes on behind {}, where Redis has it (not {})", name, answer.elements[1].text,
                      answer.elements[2].text, share.behind);
         lanes.at(share.of)->go_on_from(sequence_in(answer.elements[2].text));
     }
@@ -447,7 +460,7 @@ net::awaitable<bool> shipper::impl::pass() {
     if (filling.records() == 0) fill_with_refused();
     fill();
     if (!due()) {
-        const bool clean = filling.records() == 0 && !any_refused();
+        const bool clean = filling.records() == 0 && !any_refused() && all_at_end();
         clean_passes += clean;
         if (clean) tell("connected", true);
         co_return false;
@@ -488,6 +501,8 @@ net::awaitable<void> shipper::impl::ship() {
             next_inspection = now + inspection_pause;
             ready = co_await inspect();
         }
+        // Another node of the cluster answers now, which may hold less: a replica that was promoted.
+        if (ready && redis->moves() != moves_known) ready = co_await ask_positions();
         if (ready && !redis->connected()) lose_connection("the connection ended, or the sentinels name another master");
         const bool moved = ready && co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));

@@ -39,7 +39,20 @@ struct shipper_state {
     std::chrono::milliseconds waiting{0};  // how long the oldest record of `lag` has been
 };
 
-class shipper {
+// Whoever brings the journals to Redis: one shipper, or one for each shard of a cluster (cluster_shipper.hpp).
+class shipping {
+public:
+    virtual ~shipping() = default;
+
+    // Runs until stop(); never throws. Also calls journals.maintain(), and journals.sync() when configured.
+    virtual boost::asio::awaitable<void> run() = 0;
+    // Ships what is there until all is applied or the deadline is over; true = nothing is left.
+    virtual boost::asio::awaitable<bool> flush(std::chrono::milliseconds deadline) = 0;
+    virtual void stop() = 0;
+    virtual shipper_state current() const = 0;
+};
+
+class shipper final : public shipping {
 public:
     struct parts {
         boost::asio::any_io_executor executor;
@@ -50,16 +63,16 @@ public:
         std::function<std::string()> redis_url;  // asked before each connect (the embedded server may move)
         std::string data_set_file;               // data_dir/data-set: the data set id last seen
         record_metrics* metrics = nullptr;       // gets each record of this process, once; must outlive the shipper
+        std::string name{};                      // of the shard, for log lines; "" = there is but one Redis
+        std::uint32_t shards = 0;                // that the data set must have; 0 = it is not divided
     };
     explicit shipper(parts with);
-    ~shipper();
+    ~shipper() override;
 
-    // Runs until stop(); never throws. Also calls journals.maintain(), and journals.sync() when configured.
-    boost::asio::awaitable<void> run();
-    // Ships what is there until all is applied or the deadline is over; true = nothing is left.
-    boost::asio::awaitable<bool> flush(std::chrono::milliseconds deadline);
-    void stop();
-    shipper_state current() const;
+    boost::asio::awaitable<void> run() override;
+    boost::asio::awaitable<bool> flush(std::chrono::milliseconds deadline) override;
+    void stop() override;
+    shipper_state current() const override;
 
 private:
     struct impl;

@@ -53,8 +53,8 @@ boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
         report_memory::leaders fresh;
         if (known == nullptr) {
             requests_by_user read;
-            const make_command lead = [&](std::size_t i) {
-                return command{"ZREVRANGE", keys_.users_requests(day_periods[part.from + i]), "0",
+            const make_command lead = [&](const key_names& keys, std::size_t i) {
+                return command{"ZREVRANGE", keys.users_requests(day_periods[part.from + i]), "0",
                                std::to_string(leaders_of_day - 1), "WITHSCORES"};
             };
             const take_reply note = [&](std::size_t, const reply& one) {
@@ -106,9 +106,9 @@ boost::asio::awaitable<answer<reports::scores_by_stretch>> reports::scores(const
         if (!missing.empty()) {
             if (known != nullptr) more = *known;
             for (const auto& user : missing) more.emplace(user, 0);
-            const make_command make = [&](std::size_t i) {
+            const make_command make = [&](const key_names& keys, std::size_t i) {
                 const std::string& day = day_periods[part.from + i];
-                return scores_of(what == "requests" ? keys_.users_requests(day) : keys_.users_cost(day), missing);
+                return scores_of(what == "requests" ? keys.users_requests(day) : keys.users_cost(day), missing);
             };
             const take_reply take = [&](std::size_t, const reply& one) {
                 for (std::size_t u = 0; u < std::min(missing.size(), one.elements.size()); ++u) {
@@ -130,8 +130,8 @@ boost::asio::awaitable<answer<reports::scores_by_stretch>> reports::scores(const
 boost::asio::awaitable<std::optional<redis_error>> reports::add_month_figures(std::vector<user_row>& rows,
                                                                               const requests_by_month& in_range) {
     const std::vector<requests_by_month::value_type> months(in_range.begin(), in_range.end());
-    const make_command totals = [&](std::size_t i) {
-        return command{"HMGET", keys_.usage_by(months[i / rows.size()].first, "user", rows[i % rows.size()].user_id),
+    const make_command totals = [&](const key_names& keys, std::size_t i) {
+        return command{"HMGET", keys.usage_by(months[i / rows.size()].first, "user", rows[i % rows.size()].user_id),
                        "requests", "tokensUsed", "plan"};
     };
     const take_reply add_tokens = [&](std::size_t i, const reply& one) {

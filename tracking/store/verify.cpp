@@ -2,7 +2,7 @@
 
 #include <ostream>
 
-#include "tracking/store/audit.hpp"
+#include "tracking/store/audit_shards.hpp"
 
 namespace tracking::store {
 
@@ -36,6 +36,7 @@ void print_trimmed(std::ostream& out, const trimmed_part& of, const calendar& wh
 }
 
 void print(std::ostream& out, const audit_report& of, const calendar& when, const verify_options& how) {
+    if (of.shards > 0) out << of.shards << " shards, added up\n";
     for (const auto& one : of.checks) {
         out << one.name << ": " << one.text << (one.agrees ? "  ok" : "  DIFFERENT") << '\n';
     }
@@ -54,15 +55,13 @@ bool verify(const conf::settings& settings, const verify_options& how, std::ostr
         [&] {
             auto zone = calendar::open(settings.timezone);
             if (const auto* wrong = std::get_if<std::string>(&zone)) throw command_problem{*wrong};
-            command_redis redis(settings);
-            redis.connect();
             audit_options options{.memory = how.memory_mb << 20,
                                   .shown = how.shown,
                                   .repair = how.repair,
                                   .dry_run = how.dry_run,
                                   .force = how.force,
                                   .step = {}};
-            const auto report = audit(settings, redis, std::move(options)).run();
+            const auto report = audit_all(settings, options);
             print(out, report, std::get<calendar>(zone), how);
             return report.agrees;
         },

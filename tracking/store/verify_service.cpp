@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "tracking/clock.hpp"
-#include "tracking/store/audit.hpp"
+#include "tracking/store/audit_shards.hpp"
 
 namespace tracking::store {
 
@@ -70,15 +70,8 @@ ended running_audit::run() {
     std::string error;
     run_command(
         [&] {
-            command_redis redis(settings_);
-            show(&redis);
-            const struct hide {
-                running_audit* of;
-                ~hide() { of->show(nullptr); }
-            } hidden{this};
-            redis.connect();
-            report =
-                audit(settings_, redis, {.step = [this](auto entries, int passes) { step(entries, passes); }}).run();
+            const audit_options how{.step = [this](auto entries, int passes) { step(entries, passes); }};
+            report = audit_all(settings_, how, [this](command_redis* redis) { show(redis); });
             return true;
         },
         error);
