@@ -360,6 +360,18 @@ TEST_F(Cluster, ADataSetOfAnotherNumberOfShardsIsNotWrittenTo) {
     EXPECT_EQ(cluster->current().connected, false);
 }
 
+TEST_F(Cluster, ANodeThatIsTakenForOneRedisIsNotWrittenTo) {
+    end();
+    append_random(journals.add_journal(), 10);
+    for (std::size_t i = 0; i < tests::cluster_redis::masters; ++i) {
+        start("redis://" + redis.nodes[i]->address());
+        EXPECT_TRUE(run_until([&] { return ship->current().redis.find("redis+cluster://") != std::string::npos; }))
+            << ship->current().redis;
+        stop();
+        EXPECT_EQ(redis.nodes[i]->redis->number({"EXISTS", "aimeter:usage"}), 0);
+    }
+}
+
 TEST(ClusterOverTls, SlotsAreFollowedToTlsPorts) {
     const tests::test_authority authority;
     const tests::certificate own = authority.issue();

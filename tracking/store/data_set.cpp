@@ -38,6 +38,9 @@ int major_version(std::string_view info) {
     return at == std::string_view::npos ? 0 : number_in(info.substr(at + 14));
 }
 
+// redis_mode (Valkey: server_mode) of INFO server.
+bool is_node_of_a_cluster(std::string_view info) { return info.find("_mode:cluster") != std::string_view::npos; }
+
 data_set_refused refused(std::string what) { return {std::move(what), true}; }
 
 // What keeps us from shipping to a Redis with this schema, time zone, id and number of shards.
@@ -66,11 +69,15 @@ bool complete(const reply& meta) {
 using replies_or_refused = std::variant<std::vector<reply>, data_set_refused>;
 
 // The last of the commands reads the fields of meta.
-boost::asio::awaitable<replies_or_refused> ask(redis_client& redis, const std::vector<command>& commands) {
+boost::asio::awaitable<replies_or_refused> ask(redis_client& redis, const std::vector<command>& commands,
+                                               bool divided) {
     auto asked = co_await redis.pipeline(commands, deadline);
     if (const auto* error = std::get_if<redis_error>(&asked)) co_return data_set_refused{error->what, false};
     auto& replies = std::get<std::vector<reply>>(asked);
     const reply& meta = replies.back();
+    if (!replies.front().is_error() && is_node_of_a_cluster(replies.front().text) && !divided)
+        co_return refused(
+            "this is a node of a cluster: redis.url must begin with redis+cluster:// or rediss+cluster://");
     if (meta.is_error()) co_return data_set_refused{meta.text, false};
     if (meta.elements.size() + 2 != commands.back().size())
         co_return data_set_refused{"the meta hash could not be read", false};
@@ -87,7 +94,7 @@ boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_s
     command read_meta{"HMGET", meta, "schema", "timezone", "dataset"};
     if (shards > 0) read_meta.emplace_back("shards");
     const std::vector<command> look{{"INFO", "server"}, {"CONFIG", "GET", "maxmemory-policy"}, read_meta};
-    auto seen = co_await ask(redis, look);
+    auto seen = co_await ask(redis, look, shards > 0);
     if (auto* no = std::get_if<data_set_refused>(&seen)) co_return std::move(*no);
     auto replies = std::get<std::vector<reply>>(std::move(seen));
     if (!replies[0].is_error() && major_version(replies[0].text) < 7) {
@@ -102,7 +109,7 @@ boost::asio::awaitable<std::variant<data_set, data_set_refused>> agree_on_data_s
                                     {"HSETNX", meta, "dataset", random_id()}};
         if (shards > 0) create.push_back({"HSETNX", meta, "shards", divided});
         create.push_back(read_meta);
-        auto made = co_await ask(redis, create);
+        auto made = co_await ask(redis, create, shards > 0);
         if (auto* no = std::get_if<data_set_refused>(&made)) co_return std::move(*no);
         replies = std::get<std::vector<reply>>(std::move(made));
         if (replies.front().is_error()) co_return data_set_refused{replies.front().text, false};
