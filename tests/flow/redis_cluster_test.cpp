@@ -345,7 +345,7 @@ TEST_F(Cluster, TheDocumentedRightsAreEnough) {
     EXPECT_EQ(denied, "");
 }
 
-TEST_F(Cluster, ADataSetOfAnotherNumberOfShardsIsNotWrittenTo) {
+TEST_F(Cluster, WhatIsNotItsDataSetIsNotWrittenTo) {
     const auto id = journals.add_journal();
     append_random(id, 500);
     ASSERT_TRUE(flush_cluster());
@@ -358,11 +358,9 @@ TEST_F(Cluster, ADataSetOfAnotherNumberOfShardsIsNotWrittenTo) {
         return cluster->current().redis.find("holds data of 8 shards, this process began with 16") != std::string::npos;
     }));
     EXPECT_EQ(cluster->current().connected, false);
-}
 
-TEST_F(Cluster, ANodeThatIsTakenForOneRedisIsNotWrittenTo) {
+    // Nor is a node of a cluster to which redis:// points.
     end();
-    append_random(journals.add_journal(), 10);
     for (std::size_t i = 0; i < tests::cluster_redis::masters; ++i) {
         start("redis://" + redis.nodes[i]->address());
         EXPECT_TRUE(run_until([&] { return ship->current().redis.find("redis+cluster://") != std::string::npos; }))
@@ -370,6 +368,26 @@ TEST_F(Cluster, ANodeThatIsTakenForOneRedisIsNotWrittenTo) {
         stop();
         EXPECT_EQ(redis.nodes[i]->redis->number({"EXISTS", "aimeter:usage"}), 0);
     }
+}
+
+TEST_F(Cluster, AClusterThatIsAwayAtTheBeginIsWaitedFor) {
+    end();
+    for (auto& one : redis.nodes) one->redis->kill();
+    begin();
+    const auto id = journals.add_journal();
+    append_random(id, 700);
+    ASSERT_TRUE(run_until([&] {
+        const auto now = cluster->current();
+        return now.lag == 700 && now.redis.find(redis.nodes[0]->address()) != std::string::npos;
+    }));
+    EXPECT_FALSE(cluster->current().connected);
+    for (auto& one : redis.nodes) one->redis->start();
+    append_random(id, 300);
+    ASSERT_TRUE(flush_cluster(60s));
+    expect_sums_of_what_was_written();
+    std::int64_t counted = 0;
+    for (const auto& one : metrics.series()) counted += one->sums[static_cast<std::size_t>(counter::requests)];
+    EXPECT_EQ(counted, 1'000);
 }
 
 TEST(ClusterOverTls, SlotsAreFollowedToTlsPorts) {

@@ -9,6 +9,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "tracking/store/shard_journals.hpp"
@@ -27,6 +29,7 @@ constexpr milliseconds tick_pause{20};
 constexpr milliseconds look_ahead_pause{100};
 constexpr std::size_t look_ahead_records = 5'000;
 constexpr milliseconds find_deadline{4'000};
+constexpr std::size_t troubles_max = 20;
 constexpr milliseconds pause_min{50}, pause_max{2'000};
 
 }  // namespace
@@ -57,6 +60,7 @@ struct cluster_shipper::impl : std::enable_shared_from_this<cluster_shipper::imp
     bool stopping = false;
     std::size_t running = 0;
     std::string problem = "not connected yet";
+    std::set<std::string> problems_told;  // each once, however often it is tried
     shard_journals journals;
     std::vector<std::unique_ptr<shard>> shards;  // empty until their number is known
 };
@@ -76,8 +80,9 @@ net::awaitable<bool> cluster_shipper::impl::find() {
     const auto& how = part.settings.redis;
     const auto found = co_await find_shards(part.executor, std::get<redis_url>(url), how, how.shards, find_deadline);
     if (const auto* error = std::get_if<redis_error>(&found)) {
-        if (problem != error->what && !stopping) spdlog::warn("redis: {}; records wait in the journal", error->what);
         problem = error->what;
+        if (!stopping && problems_told.size() < troubles_max && problems_told.insert(problem).second)
+            spdlog::warn("redis: {}; records wait in the journal", problem);
         co_return false;
     }
     const auto count = std::get<std::uint32_t>(found);

@@ -460,8 +460,8 @@ net::awaitable<bool> shipper::impl::pass() {
     if (filling.records() == 0) fill_with_refused();
     fill();
     if (!due()) {
-        const bool clean = filling.records() == 0 && !any_refused() && all_at_end();
-        clean_passes += clean;
+        const bool clean = filling.records() == 0 && !any_refused();
+        clean_passes += clean && all_at_end();
         if (clean) tell("connected", true);
         co_return false;
     }
