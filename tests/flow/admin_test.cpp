@@ -352,6 +352,33 @@ TEST_F(Admin, TopUsersAreFoundAmongManyAndCountedExactly) {
     EXPECT_EQ(top[1]["requests"], 3'000) << "every other user has 3,000: on one day in the first 200, on the other not";
 }
 
+// What was read of past days is remembered; records that come late, as after an outage, are seen all the same.
+TEST_F(Admin, LatecomersOfPastDaysAreSeenInTheNextReport) {
+    const std::string day = "aimeter:usage:day:2026-11-20";
+    for (const std::string date : {"19", "20"}) {
+        words users{"ZADD", "aimeter:usage:day:2026-11-" + date + ":users:requests"};
+        for (int user = 0; user < 300; ++user) users.insert(users.end(), {"10", "u" + std::to_string(user)});
+        redis_->run(users);
+        count("aimeter:usage:day:2026-11-" + date, {{"requests", 3'000}});
+        redis_->run({"ZADD", "aimeter:usage:day:2026-11-" + date + ":errors", "5", "overloaded"});
+    }
+    for (int time = 0; time < 2; ++time) {
+        const auto view = get("/ai/usage?days=7");
+        EXPECT_EQ(view["topUsers"][0]["requests"], 20);
+        EXPECT_EQ(view["topErrors"][0]["count"], 10);
+    }
+    redis_->run({"ZINCRBY", day + ":users:requests", "7", "u299"});
+    redis_->run({"ZINCRBY", day + ":users:cost", "70", "u299"});
+    redis_->run({"ZINCRBY", day + ":errors", "7", "late"});
+    count(day, {{"requests", 7}});
+    const auto view = get("/ai/usage?days=7");
+    EXPECT_EQ(view["topUsers"][0]["userId"], "u299");
+    EXPECT_EQ(view["topUsers"][0]["requests"], 27);
+    EXPECT_DOUBLE_EQ(view["topUsers"][0]["cost"], 0.00000007);
+    EXPECT_EQ(view["topErrors"][1]["message"], "late");
+    EXPECT_EQ(view["topErrors"][1]["count"], 7);
+}
+
 TEST_F(Admin, AYearIsReadInBoundedPipelines) {
     for (int i = 0; i < 365; ++i) {
         const auto t = when_->instant(2026, 11, 22 - i, 12);

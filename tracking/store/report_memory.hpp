@@ -32,7 +32,7 @@ public:
         bool cut = false;                                            // some day had more users than were read
     };
     using hour_sums = std::vector<std::int64_t>;
-    using scores = std::unordered_map<std::string, std::int64_t>;  // of some users, zeros included
+    using scores = std::unordered_map<std::string, std::int64_t>;  // of some users, zeros included; of messages
     using value = std::variant<buckets, leaders, hour_sums, scores, hyperloglog>;
 
     // nullptr: not known, or not any more. Valid until the next keep().

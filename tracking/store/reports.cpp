@@ -197,24 +197,35 @@ boost::asio::awaitable<answer<std::vector<stretch>>> reports::look_at(const std:
     co_return parts;
 }
 
-// `key_of` names the histogram of a day; `name` what is remembered of a stretch.
-boost::asio::awaitable<std::optional<redis_error>> reports::add_latency(histogram& to, std::string name,
-                                                                        const std::vector<stretch>& parts,
-                                                                        const key_of_day& key_of) {
-    for (const auto& part : parts) {
-        const auto* known = memory_->find<report_memory::buckets>(name, part);
-        if (known == nullptr) {
-            histogram read;
-            const make_command make = [&](const key_names& keys, std::size_t i) {
-                return command{"HGETALL", key_of(keys, part.from + i)};
-            };
-            const take_reply take = [&](std::size_t, const reply& one) { add_histogram(read, one); };
-            if (auto error = co_await each(part.to - part.from, heavy_chunk, make, take)) co_return error;
-            memory_->keep(name, part, report_memory::buckets(read.begin(), read.end()));
-            for (const auto& [bucket, count] : read) to[bucket] = saturating_sum(to[bucket], count);
-            continue;
+// What is not remembered is read of all histograms together: each pipeline may have to wait for a batch.
+boost::asio::awaitable<std::optional<redis_error>> reports::add_latencies(const std::vector<wanted_histogram>& wanted,
+                                                                          const std::vector<stretch>& parts) {
+    struct gap {
+        const wanted_histogram& in;
+        const stretch& part;
+        histogram read;
+    };
+    std::vector<gap> gaps;
+    std::vector<std::pair<std::size_t, std::size_t>> places;  // gap, day
+    for (const auto& one : wanted) {
+        for (const auto& part : parts) {
+            if (const auto* known = memory_->find<report_memory::buckets>(one.name, part)) {
+                for (const auto& [bucket, count] : *known) add_to(one.to[bucket], count);
+                continue;
+            }
+            for (std::size_t day = part.from; day < part.to; ++day) places.emplace_back(gaps.size(), day);
+            gaps.push_back({one, part, {}});
         }
-        for (const auto& [bucket, count] : *known) to[bucket] = saturating_sum(to[bucket], count);
+    }
+    const make_command make = [&](const key_names& keys, std::size_t i) {
+        const auto [which, day] = places[i];
+        return command{"HGETALL", gaps[which].in.key_of(keys, day)};
+    };
+    const take_reply take = [&](std::size_t i, const reply& one) { add_histogram(gaps[places[i].first].read, one); };
+    if (auto error = co_await each(places.size(), heavy_chunk, make, take)) co_return error;
+    for (const auto& one : gaps) {
+        for (const auto& [bucket, count] : one.read) add_to(one.in.to[bucket], count);
+        memory_->keep(one.in.name, one.part, report_memory::buckets(one.read.begin(), one.read.end()));
     }
     co_return std::nullopt;
 }
@@ -223,8 +234,10 @@ boost::asio::awaitable<answer<histogram>> reports::latency(std::vector<std::stri
     const auto looked = co_await look_at(day_periods);
     if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
     histogram merged;
-    const key_of_day key_of = [&](const key_names& keys, std::size_t day) { return keys.latency(day_periods[day]); };
-    auto error = co_await add_latency(merged, "latency", std::get<std::vector<stretch>>(looked), key_of);
+    std::vector<wanted_histogram> wanted;
+    wanted.push_back(
+        {merged, "latency", [&](const key_names& keys, std::size_t day) { return keys.latency(day_periods[day]); }});
+    auto error = co_await add_latencies(wanted, std::get<std::vector<stretch>>(looked));
     if (error) co_return std::move(*error);
     co_return merged;
 }
@@ -233,15 +246,14 @@ boost::asio::awaitable<answer<std::map<std::string, histogram>>> reports::featur
     std::vector<std::string> day_periods, std::vector<std::string> features) {
     const auto looked = co_await look_at(day_periods);
     if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
-    const auto& parts = std::get<std::vector<stretch>>(looked);
     std::map<std::string, histogram> merged;
-    for (const auto& feature : features) {
-        const key_of_day key_of = [&](const key_names& keys, std::size_t day) {
-            return keys.feature_latency(day_periods[day], feature);
-        };
-        auto error = co_await add_latency(merged[feature], "latency of " + feature, parts, key_of);
-        if (error) co_return std::move(*error);
-    }
+    std::vector<wanted_histogram> wanted;
+    for (const auto& feature : features)
+        wanted.push_back({merged[feature], "latency of " + feature, [&](const key_names& keys, std::size_t day) {
+                              return keys.feature_latency(day_periods[day], feature);
+                          }});
+    auto error = co_await add_latencies(wanted, std::get<std::vector<stretch>>(looked));
+    if (error) co_return std::move(*error);
     co_return merged;
 }
 
@@ -294,18 +306,28 @@ boost::asio::awaitable<answer<std::map<int, std::int64_t>>> reports::statuses(st
 
 boost::asio::awaitable<answer<std::vector<reports::message_count>>> reports::top_errors(
     std::vector<std::string> day_periods, std::size_t most) {
+    const auto looked = co_await look_at(day_periods);
+    if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
     std::map<std::string, std::int64_t> counts;
-    const std::string last = std::to_string(std::max(most, errors_of_a_day) - 1);
-    const make_command make = [&](const key_names& keys, std::size_t i) {
-        return command{"ZREVRANGE", keys.errors(day_periods[i]), "0", last, "WITHSCORES"};
-    };
-    const take_reply take = [&](std::size_t, const reply& one) {
-        for_pairs(one, [&](const std::string& message, const std::string& count) {
-            auto& sum = counts[message];
-            sum = saturating_sum(sum, score_in(count));
-        });
-    };
-    if (auto error = co_await each(day_periods.size(), heavy_chunk, make, take)) co_return std::move(*error);
+    const std::string last = std::to_string(std::max(most, errors_of_a_day) - 1), name = "errors " + last;
+    for (const auto& part : std::get<std::vector<stretch>>(looked)) {
+        const auto* known = memory_->find<report_memory::scores>(name, part);
+        report_memory::scores read;
+        if (known == nullptr) {
+            const make_command make = [&](const key_names& keys, std::size_t i) {
+                return command{"ZREVRANGE", keys.errors(day_periods[part.from + i]), "0", last, "WITHSCORES"};
+            };
+            const take_reply take = [&](std::size_t, const reply& one) {
+                for_pairs(one, [&](const std::string& message, const std::string& count) {
+                    add_to(read[message], score_in(count));
+                });
+            };
+            if (auto error = co_await each(part.to - part.from, heavy_chunk, make, take)) co_return std::move(*error);
+            known = &read;
+        }
+        for (const auto& [message, count] : *known) add_to(counts[message], count);
+        if (known == &read) memory_->keep(name, part, std::move(read));
+    }
     std::vector<message_count> top;
     for (const auto& [message, count] : counts) top.push_back({message, count});
     std::stable_sort(top.begin(), top.end(), [](const auto& a, const auto& b) { return a.count > b.count; });

@@ -136,10 +136,13 @@ private:
                                                             const std::string* user = nullptr);
     // The stretches of these days, and what tells whether they have changed.
     boost::asio::awaitable<answer<std::vector<stretch>>> look_at(const std::vector<std::string>& day_periods);
-    using key_of_day = std::function<std::string(const key_names&, std::size_t)>;
-    boost::asio::awaitable<std::optional<redis_error>> add_latency(histogram& to, std::string name,
-                                                                   const std::vector<stretch>& parts,
-                                                                   const key_of_day& key_of);
+    struct wanted_histogram {
+        histogram& to;
+        std::string name;                                                  // of what is remembered of a stretch
+        std::function<std::string(const key_names&, std::size_t)> key_of;  // a day's
+    };
+    boost::asio::awaitable<std::optional<redis_error>> add_latencies(const std::vector<wanted_histogram>& wanted,
+                                                                     const std::vector<stretch>& parts);
     boost::asio::awaitable<answer<std::vector<std::string>>> leading_users(const std::vector<std::string>& day_periods,
                                                                            const std::vector<stretch>& parts,
                                                                            std::size_t most);
