@@ -25,21 +25,14 @@ constexpr std::size_t feature_histograms_most = 4'000;
 
 response unavailable(const redis_error& why) { return problem(503, "The figures could not be read: " + why.what); }
 
-std::vector<store::bucket_of> merged(const std::vector<std::vector<store::bucket_of>>& periods) {
-    std::map<std::string, counters> by_name;
-    for (const auto& rows : periods) {
-        for (const auto& row : rows) store::add(by_name[row.name], row.values);
-    }
-    std::vector<store::bucket_of> rows;
-    for (auto& [name, values] : by_name) rows.push_back({name, values});
-    return rows;
-}
-
-awaitable<maybe_error> read_labels(store::reports& reports, std::vector<std::string> periods, std::string kind,
-                                   std::vector<store::bucket_of>& to) {
+awaitable<maybe_error> read_labels(store::reports& reports, std::vector<std::string> periods, usage_figures& to) {
+    std::vector<std::string> kinds{"feature", "model", "provider", "plan"};
     std::vector<std::vector<store::bucket_of>> read;
-    if (auto error = unpack(co_await reports.usage_by(std::move(periods), std::move(kind)), read)) co_return error;
-    to = merged(read);
+    if (auto error = unpack(co_await reports.usage_by(std::move(periods), std::move(kinds)), read)) co_return error;
+    to.features = std::move(read[0]);
+    to.models = std::move(read[1]);
+    to.providers = std::move(read[2]);
+    to.plans = std::move(read[3]);
     co_return std::nullopt;
 }
 
@@ -79,12 +72,7 @@ awaitable<maybe_error> read_usage(store::reports& reports, date today, usage_fig
     if (auto error = unpack(co_await reports.usage(days), to.days)) co_return error;
     for (const auto& day : to.days) store::add(to.totals.values, day);
 
-    const auto periods = fewest_periods(to.range, today);
-    if (auto error = co_await read_labels(reports, periods, "feature", to.features)) co_return error;
-    if (auto error = co_await read_labels(reports, periods, "model", to.models)) co_return error;
-    if (auto error = co_await read_labels(reports, periods, "provider", to.providers)) co_return error;
-    if (auto error = co_await read_labels(reports, periods, "plan", to.plans)) co_return error;
-
+    if (auto error = co_await read_labels(reports, fewest_periods(to.range, today), to)) co_return error;
     if (auto error = co_await read_hours(reports, to)) co_return error;
     if (auto error = unpack(co_await reports.latency(days), to.totals.latency)) co_return error;
     if (auto error = co_await read_feature_latency(reports, days, to)) co_return error;

@@ -435,7 +435,7 @@ TEST_F(Verify, TheDocumentedRightsSuffice) {
         EXPECT_EQ(refused != nullptr ? refused->what : "", "");
     };
     works(figures.usage(days));
-    works(figures.usage_by(days, "feature"));
+    works(figures.usage_by(days, {"feature"}));
     works(figures.analytics(days));
     works(figures.hours(days));
     works(figures.latency(days));

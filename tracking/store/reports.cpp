@@ -127,30 +127,33 @@ boost::asio::awaitable<answer<std::vector<counters>>> reports::usage_of(std::vec
 }
 
 boost::asio::awaitable<answer<std::vector<std::vector<bucket_of>>>> reports::usage_by(std::vector<std::string> periods,
-                                                                                      std::string kind) {
-    std::vector<std::vector<bucket_of>> values(periods.size());
-    std::vector<std::pair<std::size_t, std::size_t>> places;  // period, row
+                                                                                      std::vector<std::string> kinds) {
+    struct place {
+        std::size_t kind, period;
+        std::string label;
+        auto operator<=>(const place&) const = default;
+    };
+    std::set<place> known;  // several shards may have the same label
     const make_command list = [&](const key_names& keys, std::size_t i) {
-        return command{"SMEMBERS", keys.labels(periods[i], kind)};
+        return command{"SMEMBERS", keys.labels(periods[i % periods.size()], kinds[i / periods.size()])};
     };
-    std::set<std::pair<std::size_t, std::string>> known;  // several shards may have the same label
     const take_reply name = [&](std::size_t i, const reply& one) {
-        for (const auto& label : one.elements) {
-            if (redis_->is_cluster() && !known.emplace(i, label.text).second) continue;
-            places.emplace_back(i, values[i].size());
-            values[i].push_back({label.text, {}});
-        }
+        for (const auto& label : one.elements) known.insert({i / periods.size(), i % periods.size(), label.text});
     };
-    if (auto error = co_await each(periods.size(), heavy_chunk, list, name)) co_return std::move(*error);
+    if (auto error = co_await each(kinds.size() * periods.size(), heavy_chunk, list, name)) co_return std::move(*error);
 
+    const std::vector<place> places(known.begin(), known.end());
+    std::vector<std::map<std::string, counters>> sums(kinds.size());
     const make_command make = [&](const key_names& keys, std::size_t i) {
-        const auto [period, row] = places[i];
-        return command{"HGETALL", keys.usage_by(periods[period], kind, values[period][row].name)};
+        return command{"HGETALL", keys.usage_by(periods[places[i].period], kinds[places[i].kind], places[i].label)};
     };
     const take_reply take = [&](std::size_t i, const reply& one) {
-        add(values[places[i].first][places[i].second].values, to_counters(one));
+        add(sums[places[i].kind][places[i].label], to_counters(one));
     };
     if (auto error = co_await each(places.size(), light_chunk, make, take)) co_return std::move(*error);
+    std::vector<std::vector<bucket_of>> values(kinds.size());
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind)
+        for (const auto& [label, of] : sums[kind]) values[kind].push_back({label, of});
     co_return values;
 }
 

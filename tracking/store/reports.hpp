@@ -63,9 +63,9 @@ public:
     // The bucket of one label for each period.
     boost::asio::awaitable<answer<std::vector<counters>>> usage_of(std::vector<std::string> periods, std::string kind,
                                                                    std::string label);
-    // For each period and each label of the kind that it has.
+    // For each kind ("feature", "model" ...) its labels by name, each with its sum over the periods.
     boost::asio::awaitable<answer<std::vector<std::vector<bucket_of>>>> usage_by(std::vector<std::string> periods,
-                                                                                 std::string kind);
+                                                                                 std::vector<std::string> kinds);
     struct analytics_bucket {
         std::int64_t generations = 0, cached = 0, success = 0, errors = 0, cost_nano = 0;
     };
