@@ -31,6 +31,7 @@ TEST(BatchSize, IsNotMadeSmallByBatchesOfAFewRecords) {
     batch_size size;
     size.took(1'000, 0);   // not told
     size.took(1'000, -5);  // a clock that was set
+    size.took(1'000, 1'800'000'000'000'000);
     EXPECT_EQ(size.most(), before);
 }
 

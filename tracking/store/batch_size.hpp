@@ -14,12 +14,14 @@ class batch_size {
 public:
     static constexpr std::size_t least = 100, greatest = 2'000;
     static constexpr double wanted_us = 10'000;
+    static constexpr std::int64_t implausible_us = 5'000'000;
 
     std::size_t most() const { return most_; }
 
-    // `us`: the time that Redis took to apply that many records. A few tell nothing of many.
+    // `us`: the time that Redis took to apply that many records. A few tell nothing of many, and no batch takes
+    // seconds: then begin and end were told by two clocks, or Redis was stopped.
     void took(std::size_t records, std::int64_t us) {
-        if (records < least / 2 || us <= 0) return;
+        if (records < least / 2 || us <= 0 || us > implausible_us) return;
         const double now = static_cast<double>(us) / static_cast<double>(records);
         record_us_ += (now - record_us_) / 4;
         most_ = static_cast<std::size_t>(

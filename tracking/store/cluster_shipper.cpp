@@ -149,7 +149,7 @@ net::awaitable<void> cluster_shipper::impl::tick() {
             next_sync = now + *part.settings.journal.sync;
         }
         if (now >= next_look) {
-            if (away) journals.look_ahead(look_ahead_records);
+            journals.look_ahead(look_ahead_records);
             next_look = now + look_ahead_pause;
         }
         tick_timer.expires_at(now + tick_pause - now.time_since_epoch() % tick_pause);  // when the shippers look, too

@@ -13,7 +13,7 @@ void lane::go_on_from(std::uint64_t position) {
     position_ = read_ = position;
     if (!reader_) reader_ = journals_.read(id_);
     if (reader_) reader_->seek(position);
-    ahead_.reset();
+    if (seen_ <= position_) ahead_.reset();  // else it has been further already
     ended_ = false;
 }
 
@@ -78,8 +78,11 @@ void lane::forgive() {
 void lane::look_ahead(std::size_t most) {
     if (ended_) return;
     if (reader_ && !reader_->dense()) return;  // whoever divided the journal looks ahead (shard_journals)
-    if (!ahead_) ahead_ = reader_ ? reader_->copy() : journals_.read(id_);  // the latter before the first connect
-    if (!ahead_ || !ahead_->dense()) return;
+    if (!ahead_) {
+        ahead_ = reader_ ? reader_->copy() : journals_.read(id_);  // the latter before the first connect
+        if (!ahead_ || !ahead_->dense()) return;
+        if (seen_ > read_) ahead_->seek(seen_);
+    }
     const std::uint64_t seen_before = seen_;
     if (counted_ != nullptr)
         ahead_->each(most, [this](const journal::entry& one) { note_seen(one); });

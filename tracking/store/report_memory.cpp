@@ -50,6 +50,7 @@ void report_memory::keep(const std::string& what, const stretch& of, value is) {
     if (of.to - of.from < 2) return;  // a single day is as quickly read
     const std::string name = what + of.name;
     const std::size_t bytes = 200 + name.size() + std::visit(size_of{}, is);
+    if (bytes > bytes_most) return;
     if (bytes_ + bytes > bytes_most) {  // ranges that nobody asks for any more are among them: begin anew
         kept_.clear();
         bytes_ = 0;

@@ -2,6 +2,8 @@
 // side.
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -88,14 +90,22 @@ boost::asio::awaitable<std::optional<redis_error>> reports::each(std::size_t cou
     co_return std::nullopt;
 }
 
-// What is under way for a chunk. Shared: who does not answer in time is not waited for, and may still come to its end.
+// What is under way for a chunk. Shared: who does not answer in time is cancelled, and comes to its end a little later.
 struct reports::gathering {
     gathering(const boost::asio::any_io_executor& on, std::shared_ptr<report_redis> from, std::size_t shards)
-        : redis(std::move(from)), commands(shards), results(shards), open(shards), alarm(on) {}
+        : redis(std::move(from)),
+          commands(shards),
+          results(shards),
+          ended(shards),
+          stop(shards),
+          open(shards),
+          alarm(on) {}
 
     std::shared_ptr<report_redis> redis;
     std::vector<std::vector<command>> commands;
     std::vector<answer<std::vector<reply>>> results;
+    std::vector<char> ended;
+    std::vector<boost::asio::cancellation_signal> stop;
     std::size_t open;
     boost::asio::steady_timer alarm;
 };
@@ -117,11 +127,15 @@ boost::asio::awaitable<std::optional<redis_error>> reports::each_of(const std::v
             for (std::size_t i = done; i < std::min(done + most, count); ++i)
                 all->commands[s].push_back(make(shards[s]->keys, i));
             auto asking = exchange(shards[s]->client, all->commands[s], left, all->results[s]);
-            boost::asio::co_spawn(executor, std::move(asking), [all](std::exception_ptr) {
+            auto done_with = boost::asio::bind_cancellation_slot(all->stop[s].slot(), [all, s](std::exception_ptr) {
+                all->ended[s] = 1;
                 if (--all->open == 0) all->alarm.cancel();
             });
+            boost::asio::co_spawn(executor, std::move(asking), std::move(done_with));
         }
         if (all->open > 0) co_await all->alarm.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+        for (std::size_t s = 0; s < shards.size(); ++s)  // what waits for its turn at a node that hangs
+            if (all->ended[s] == 0) all->stop[s].emit(boost::asio::cancellation_type::terminal);
         for (std::size_t s = 0; s < shards.size(); ++s) {
             if (const auto* error = std::get_if<redis_error>(&all->results[s]))
                 co_return redis_->named(*shards[s], *error);

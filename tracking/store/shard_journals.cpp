@@ -63,7 +63,10 @@ public:
     // Every shard has applied what it has up to here.
     std::uint64_t passed() const;
 
-    void settled(std::uint64_t passed) { age_.applied(passed); }
+    void settled(std::uint64_t passed) {
+        age_.applied(passed);
+        if (ahead_at_ <= read_) ahead_.reset();  // it would hold its segment for nothing
+    }
 
     std::uint64_t lag() const { return seen_ > passed() ? seen_ - passed() : 0; }
     std::optional<backlog_age::time_point> waiting_since() const {
@@ -218,12 +221,11 @@ std::uint64_t split_journal::passed() const {
 }
 
 void split_journal::look_ahead(std::size_t most) {
-    if (!ahead_) ahead_ = whole_.read(id_);
-    if (!ahead_) return;
-    if (ahead_at_ < read_) {
-        ahead_->seek(read_);
+    if (!ahead_ || ahead_at_ < read_) {
+        ahead_ = reader_ ? reader_->copy() : nullptr;
         ahead_at_ = read_;
     }
+    if (!ahead_) return;
     const std::uint64_t before = seen_;
     if (counted_ != nullptr) {
         ahead_->each(most, [this](const entry& one) {

@@ -71,7 +71,7 @@ std::uint64_t sequence_in(std::string_view text) {
 
 // From the begin of a batch, which its answer tells, to what TIME said behind it. 0 = not told.
 std::int64_t microseconds_between(const reply& batch, const reply& time) {
-    if (batch.elements.size() < 3 || time.elements.size() != 2) return 0;
+    if (batch.elements.size() < 3 || batch.elements[0].text != "ok" || time.elements.size() != 2) return 0;
     return (number_in(time.elements[0].text) - number_in(batch.elements[1].text)) * 1'000'000 +
            number_in(time.elements[1].text) - number_in(batch.elements[2].text);
 }
