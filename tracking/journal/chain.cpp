@@ -38,10 +38,16 @@ std::shared_ptr<segment> chain::holding(std::uint64_t behind) const {
 
 segment_view chain::view(segment& of) {
     if (of.map) return {std::shared_ptr<const char>(of.map, of.map->data())};
+    const bool whole = of.sealed.load(std::memory_order_acquire);
+    if (auto held = of.read.lock(); held && whole) return {std::move(held)};
     int error = 0;
     const std::uint32_t wanted = of.published.load(std::memory_order_acquire);
     file_bytes read = read_file(of.path, wanted, error);
-    if (read.data && read.size >= wanted) return {read.data};
+    if (read.data && read.size >= wanted) {
+        segment_view made{read.data};
+        if (whole) of.read = made.data;
+        return made;
+    }
     note_damage(of, 0);
     return {};
 }

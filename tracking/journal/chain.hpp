@@ -39,6 +39,7 @@ struct segment {
     std::uint32_t synced = 0;
     std::optional<std::int64_t> shipped_at_ms;  // when it was first seen to be in Redis as a whole
     std::set<std::uint32_t> damaged;            // offsets
+    std::weak_ptr<const char> read;             // as somebody holds it: the shards of a cluster look at the same one
 };
 
 // The bytes of a segment, for as long as a reader looks at them.
