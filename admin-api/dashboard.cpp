@@ -209,10 +209,10 @@ std::optional<response> dashboard::handle(const request& what) {
 response dashboard::show(const request& what, std::string_view path, std::string_view query, const page& shown) {
     const auto asked = take_token(query);
     if (asked.token) {
-        const std::string to = std::string(path) + (asked.others.empty() ? "" : "?" + asked.others);
-        return enter(what, path, *asked.token, to);
+        return enter(what, *asked.token, std::string(path) + (asked.others.empty() ? "" : "?" + asked.others));
     }
-    if (door_.check(what).is != authenticator::verdict::passed) return ask_to_log_in(what, path, 401, {});
+    if (door_.check(what).is != authenticator::verdict::passed)
+        return ask_to_log_in(what, std::string(path) + (query.empty() ? "" : "?" + std::string(query)), 401, {});
     const bool small = accepts_coding(field_of(what, "accept-encoding"), "gzip");
     response made = html(200, small ? shown.gzip : shown.plain);
     if (small) made.headers.emplace_back("Content-Encoding", "gzip");
@@ -220,17 +220,18 @@ response dashboard::show(const request& what, std::string_view path, std::string
     return made;
 }
 
-// Opens a session for a good token and sends the browser on to `to`; else the login page of `path`.
-response dashboard::enter(const request& what, std::string_view path, std::string_view token, std::string to) {
+// Opens a session for a good token and sends the browser on to `to`, a page and its query; else the login that leads
+// there.
+response dashboard::enter(const request& what, std::string_view token, std::string to) {
     const auto verdict =
         token.empty() ? authenticator::result{authenticator::verdict::missing} : door_.check_token(token, what.peer);
     if (verdict.is == authenticator::verdict::throttled) {
-        response made = ask_to_log_in(what, path, 429, "Too many wrong tokens from this address. Wait a minute.");
+        response made = ask_to_log_in(what, to, 429, "Too many wrong tokens from this address. Wait a minute.");
         made.headers.emplace_back("Retry-After", std::to_string(verdict.retry_after.count()));
         return made;
     }
     if (verdict.is != authenticator::verdict::passed) {
-        return ask_to_log_in(what, path, 401, token.empty() ? "Enter the token." : "This is not the token.");
+        return ask_to_log_in(what, to, 401, token.empty() ? "Enter the token." : "This is not the token.");
     }
     const std::string session = door_.open_session(token);
     if (session.empty()) return problem(500, "The system gave no random bytes for a session.");
@@ -242,11 +243,12 @@ response dashboard::enter(const request& what, std::string_view path, std::strin
 
 // A browser that follows a link from another site keeps a SameSite=Strict cookie to itself: it is told to ask once
 // more, which comes from this page then, so that somebody who is logged in does not meet the login.
-response dashboard::ask_to_log_in(const request& what, std::string_view path, int status,
+response dashboard::ask_to_log_in(const request& what, std::string_view to, int status,
                                   std::string_view message) const {
+    const auto path = path_of(to);
     const bool monitoring = path == settings_.admin.ui_path + std::string(monitoring_path);
-    response made =
-        html(status, fill(pages::form("login"), message, monitoring ? monitoring_path.substr(1) : "overview"));
+    const std::string page(monitoring ? monitoring_path.substr(1) : "overview");
+    response made = html(status, fill(pages::form("login"), message, page + std::string(to.substr(path.size()))));
     made.headers.emplace_back("WWW-Authenticate", R"(Bearer realm="aimeter")");
     const auto site = field_of(what, "sec-fetch-site");
     if (what.method == "GET" && message.empty() && (site == "cross-site" || site == "same-site"))
@@ -261,9 +263,13 @@ response dashboard::log_in(const request& what) {
     const auto parsed = query::parse(what.body, known);
     const auto* form = std::get_if<query>(&parsed);
     const std::string token(form != nullptr ? form->get("token").value_or("") : "");
-    const bool monitoring = form != nullptr && form->get("page") == monitoring_path.substr(1);
-    const std::string to = settings_.admin.ui_path + std::string(monitoring ? monitoring_path : "");
-    return enter(what, to, token, to);
+    const std::string page(form != nullptr ? form->get("page").value_or("") : "");
+    const bool monitoring = path_of(page) == monitoring_path.substr(1);
+    std::string to = settings_.admin.ui_path + std::string(monitoring ? monitoring_path : "");
+    // What was looked for before the login. Whoever made up a form has what is no query dropped.
+    const std::string_view query = std::string_view(page).substr(path_of(page).size());
+    if (std::all_of(query.begin(), query.end(), [](char c) { return c > ' ' && c < 0x7f; })) to += query;
+    return enter(what, token, std::move(to));
 }
 
 response dashboard::log_out(const request& what) {

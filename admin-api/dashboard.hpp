@@ -31,8 +31,8 @@ private:
     std::string fill(std::string_view form, std::string_view message, std::string_view action) const;
 
     response show(const request& what, std::string_view path, std::string_view query, const page& shown);
-    response enter(const request& what, std::string_view path, std::string_view token, std::string to);
-    response ask_to_log_in(const request& what, std::string_view path, int status, std::string_view message) const;
+    response enter(const request& what, std::string_view token, std::string to);
+    response ask_to_log_in(const request& what, std::string_view to, int status, std::string_view message) const;
     response log_in(const request& what);
     response log_out(const request& what);
     bool is_secure(const request& what) const;

@@ -84,6 +84,20 @@ TEST_F(Dashboard, TheTokenOpensASessionForPagesAndApi) {
         << "who states a token is held to it";
 }
 
+TEST_F(Dashboard, ALoginLeadsToWhatWasLookedFor) {
+    const auto asked = ask("GET", "/admin/ai-monitoring?days=7&feature=a%20b&x=\"");
+    EXPECT_THAT(asked.body, HasSubstr("value=\"ai-monitoring?days=7&amp;feature=a%20b&amp;x=&quot;\""));
+    const std::string form = "&page=ai-monitoring%3Fdays%3D7%26feature%3Da%2520b";
+    EXPECT_THAT(ask("POST", "/admin/login", {}, "token=wrong" + form).body,
+                HasSubstr("value=\"ai-monitoring?days=7&amp;feature=a%20b\""));
+    EXPECT_EQ(field(ask("POST", "/admin/login", {}, "token=first-token" + form), "Location"),
+              "/admin/ai-monitoring?days=7&feature=a%20b");
+    EXPECT_EQ(field(ask("POST", "/admin/login", {}, "token=first-token&page=%3Fdays%3D7%0D%0AX-Made: up"), "Location"),
+              "/admin");
+    EXPECT_EQ(field(ask("POST", "/admin/login", {}, "token=first-token&page=//elsewhere.example/?a=b"), "Location"),
+              "/admin?a=b");
+}
+
 TEST_F(Dashboard, WrongAndMissingTokensAreToldApartAndSlowedDown) {
     EXPECT_THAT(ask("POST", "/admin/login", {}, "token=&page=overview").body, HasSubstr("Enter the token."));
     EXPECT_THAT(ask("POST", "/admin/login", {}, "nonsense").body, HasSubstr("Enter the token."));
