@@ -211,8 +211,7 @@ response dashboard::show(const request& what, std::string_view path, std::string
     if (asked.token) {
         return enter(what, *asked.token, std::string(path) + (asked.others.empty() ? "" : "?" + asked.others));
     }
-    if (door_.check(what).is != authenticator::verdict::passed)
-        return ask_to_log_in(what, std::string(path) + (query.empty() ? "" : "?" + std::string(query)), 401, {});
+    if (door_.check(what).is != authenticator::verdict::passed) return ask_to_log_in(what, what.target, 401, {});
     const bool small = accepts_coding(field_of(what, "accept-encoding"), "gzip");
     response made = html(200, small ? shown.gzip : shown.plain);
     if (small) made.headers.emplace_back("Content-Encoding", "gzip");

@@ -2,6 +2,7 @@
 #include "admin-api/endpoints.hpp"
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "admin-api/figures.hpp"
 #include "admin-api/problem.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 namespace store = tracking::store;
 using boost::asio::awaitable;
+using namespace boost::asio::experimental::awaitable_operators;
 using store::counter;
 using store::counters;
 using store::redis_error;
@@ -67,19 +69,23 @@ awaitable<maybe_error> read_hours(store::reports& reports, usage_figures& to) {
     co_return std::nullopt;
 }
 
+awaitable<maybe_error> read_by_label(store::reports& reports, const std::vector<std::string>& days, date today,
+                                     usage_figures& to) {
+    if (auto error = co_await read_labels(reports, fewest_periods(to.range, today), to)) co_return error;
+    co_return co_await read_feature_latency(reports, days, to);
+}
+
 awaitable<maybe_error> read_usage(store::reports& reports, date today, usage_figures& to) {
     const auto days = days_of(to.range);
-    if (auto error = unpack(co_await reports.usage(days), to.days)) co_return error;
+    if (auto error = co_await reports.look_once(days)) co_return error;  // which most of the others would, each
+    auto questions =
+        into(reports.usage(days), to.days) && read_by_label(reports, days, today, to) &&
+        into(reports.top_users(days, shown_users), to.users) && into(reports.latency(days), to.totals.latency) &&
+        read_hours(reports, to) && into(reports.active_users(days), to.totals.active_users.emplace()) &&
+        into(reports.statuses(days), to.statuses) && into(reports.top_errors(days, shown_errors), to.errors);
+    if (auto error = co_await all(std::move(questions))) co_return error;
     for (const auto& day : to.days) store::add(to.totals.values, day);
-
-    if (auto error = co_await read_labels(reports, fewest_periods(to.range, today), to)) co_return error;
-    if (auto error = co_await read_hours(reports, to)) co_return error;
-    if (auto error = unpack(co_await reports.latency(days), to.totals.latency)) co_return error;
-    if (auto error = co_await read_feature_latency(reports, days, to)) co_return error;
-    if (auto error = read_active_users(co_await reports.active_users(days), to.totals)) co_return error;
-    if (auto error = unpack(co_await reports.statuses(days), to.statuses)) co_return error;
-    if (auto error = unpack(co_await reports.top_errors(days, shown_errors), to.errors)) co_return error;
-    co_return unpack(co_await reports.top_users(days, shown_users), to.users);
+    co_return std::nullopt;
 }
 
 // feature=, model=, plan= or provider=: counters are kept by one label at a time, so that two cannot be combined.

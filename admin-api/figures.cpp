@@ -1,5 +1,7 @@
 #include "admin-api/figures.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "tracking/store/counting.hpp"
 
 namespace admin {
@@ -8,6 +10,7 @@ namespace {
 
 namespace store = tracking::store;
 using boost::asio::awaitable;
+using namespace boost::asio::experimental::awaitable_operators;
 using store::counters;
 
 constexpr std::size_t shown_activity = 10;
@@ -42,13 +45,15 @@ awaitable<maybe_error> read_present(store::reports& reports, overview_figures& t
     const std::vector<std::string> today{day_period(day)};
     std::vector<std::string> periods{day_period(day), month_period(day)};
     std::vector<counters> read;
-    if (auto error = unpack(co_await reports.usage(std::move(periods)), read)) co_return error;
+    if (auto error = co_await reports.look_once(today)) co_return error;
+    auto questions = into(reports.usage(std::move(periods)), read) && into(reports.latency(today), to.today.latency) &&
+                     into(reports.active_users(today), to.today.active_users.emplace()) &&
+                     into(reports.statuses(today), to.statuses) &&
+                     into(reports.top_errors(today, shown_errors), to.errors);
+    if (auto error = co_await all(std::move(questions))) co_return error;
     to.today.values = read[0];
     to.month.values = read[1];
-    if (auto error = unpack(co_await reports.latency(today), to.today.latency)) co_return error;
-    if (auto error = read_active_users(co_await reports.active_users(today), to.today)) co_return error;
-    if (auto error = unpack(co_await reports.statuses(today), to.statuses)) co_return error;
-    co_return unpack(co_await reports.top_errors(today, shown_errors), to.errors);
+    co_return std::nullopt;
 }
 
 // The two stretches that trends compare with, and the days of the month that are over.
@@ -57,15 +62,16 @@ awaitable<maybe_error> read_past(store::reports& reports, overview_figures& to) 
     auto periods = periods_of(against.yesterday);
     for (auto& more : periods_of(against.last_month)) periods.push_back(std::move(more));
     std::vector<counters> read;
-    if (auto error = unpack(co_await reports.usage(std::move(periods)), read)) co_return error;
-    const std::span<const counters> all(read);
-    to.yesterday = sums_of(against.yesterday, all.first(against.yesterday.size()));
-    to.last_month = sums_of(against.last_month, all.subspan(against.yesterday.size()));
-
-    auto month = days_of({first_of_month(against.today), against.today});
-    if (auto error = read_active_users(co_await reports.active_users(month), to.month)) co_return error;
-    month.pop_back();
-    co_return unpack(co_await reports.latency(std::move(month)), to.earlier_latency);
+    const auto month = days_of({first_of_month(against.today), against.today});
+    std::vector<std::string> earlier(month.begin(), month.end() - 1);
+    auto questions = into(reports.usage(std::move(periods)), read) &&
+                     into(reports.active_users(month), to.month.active_users.emplace()) &&
+                     into(reports.latency(std::move(earlier)), to.earlier_latency);
+    if (auto error = co_await all(std::move(questions))) co_return error;
+    const std::span<const counters> compared(read);
+    to.yesterday = sums_of(against.yesterday, compared.first(against.yesterday.size()));
+    to.last_month = sums_of(against.last_month, compared.subspan(against.yesterday.size()));
+    co_return std::nullopt;
 }
 
 void merge_latency(overview_figures& of) {
@@ -77,8 +83,8 @@ void merge_latency(overview_figures& of) {
 }
 
 awaitable<maybe_error> read_overview(store::reports& reports, overview_figures& to) {
-    if (auto error = co_await read_present(reports, to)) co_return error;
-    if (auto error = co_await read_past(reports, to)) co_return error;
+    auto questions = read_present(reports, to) && read_past(reports, to);
+    if (auto error = co_await all(std::move(questions))) co_return error;
     merge_latency(to);
     co_return std::nullopt;
 }
@@ -87,9 +93,10 @@ awaitable<maybe_error> read_stats(store::reports& reports, std::int64_t now_ms, 
     const date today = date_of(reports.when().at(now_ms));
     std::vector<store::reports::analytics_bucket> buckets;
     std::vector<std::string> periods{day_period(today), month_period(today), "total"};
-    if (auto error = unpack(co_await reports.analytics(std::move(periods)), buckets)) co_return error;
     store::stream_page page;
-    if (auto error = unpack(co_await reports.analytics_entries(shown_activity), page)) co_return error;
+    auto questions =
+        into(reports.analytics(std::move(periods)), buckets) && into(reports.analytics_entries(shown_activity), page);
+    if (auto error = co_await all(std::move(questions))) co_return error;
     to = {buckets[0], buckets[1], buckets[2], {}, {}};
     for (auto& [id, fields] : page.entries) {
         to.recent.push_back(std::move(fields));

@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "admin-api/time_range.hpp"
@@ -23,8 +24,19 @@ maybe_error unpack(tracking::store::answer<T>&& from, T& to) {
     return std::nullopt;
 }
 
-inline maybe_error read_active_users(tracking::store::answer<std::int64_t>&& from, period_figures& to) {
-    return unpack(std::move(from), to.active_users.emplace());
+// A question whose answer goes into `to`, to be asked beside others: co_await all(into(...) && into(...)).
+template <class T>
+boost::asio::awaitable<maybe_error> into(boost::asio::awaitable<tracking::store::answer<T>> question, T& to) {
+    co_return unpack(co_await std::move(question), to);
+}
+
+// The first error of those that were asked at once.
+template <class... Errors>
+boost::asio::awaitable<maybe_error> all(boost::asio::awaitable<std::tuple<Errors...>> questions) {
+    auto errors = co_await std::move(questions);
+    maybe_error first;
+    std::apply([&](auto&... each) { ((first || !each ? void() : void(first = std::move(each))), ...); }, errors);
+    co_return first;
 }
 
 inline constexpr std::size_t shown_errors = 10;  // messages

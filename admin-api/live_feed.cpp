@@ -55,7 +55,7 @@ awaitable<void> live_feed::run() {
         pause_.expires_at(next_look_);
         co_await pause_.async_wait(net::as_tuple(net::use_awaitable));
         if (stopped_) break;
-        next_look_ = steady_clock::now() + look_every;
+        next_look_ = tracking::next_look(steady_clock::now(), look_every);
         co_await look();
     }
     figures_.reset();
@@ -111,7 +111,7 @@ void live_feed::redis_answered(bool up) {
     if (up == redis_.up) return;
     redis_ = {up, with_.clock.wall_ms()};
     snapshot_.reset();
-    with_.publish(message(live_message::kind::notice, state_json(redis_, with_.reports.when())));
+    with_.publish(news(live_message::kind::notice, state_json(redis_, with_.reports.when())));
 }
 
 void live_feed::tell_what_changed(const live_figures& before) {
@@ -125,16 +125,17 @@ void live_feed::tell_what_changed(const live_figures& before) {
     if (anew) {
         live_message all = snapshot();
         all.is = live_message::kind::renewal;
+        all.order = ++order_;
         with_.publish(std::move(all));
     } else {
-        with_.publish(message(live_message::kind::delta, delta_json(seq_, before, *figures_, when)));
+        with_.publish(news(live_message::kind::delta, delta_json(seq_, before, *figures_, when)));
     }
 }
 
 void live_feed::want_snapshot(std::size_t worker) {
     if (figures_) return with_.give(worker, snapshot());
     wanting_.insert(worker);
-    if (!redis_.up) with_.give(worker, message(live_message::kind::greeting, state_json(redis_, with_.reports.when())));
+    if (!redis_.up) with_.give(worker, news(live_message::kind::greeting, state_json(redis_, with_.reports.when())));
 }
 
 void live_feed::answer_wanted() {
@@ -152,13 +153,13 @@ live_message live_feed::snapshot() {
             websocket::append_frame(frames, websocket::opcode::text, state_json(redis_, when));
         snapshot_ = std::make_shared<const std::string>(std::move(frames));
     }
-    return {live_message::kind::snapshot, snapshot_};
+    return {live_message::kind::snapshot, order_, snapshot_};
 }
 
-live_message live_feed::message(live_message::kind is, std::string_view json) const {
+live_message live_feed::news(live_message::kind is, std::string_view json) {
     std::string frame;
     websocket::append_frame(frame, websocket::opcode::text, json);
-    return {is, std::make_shared<const std::string>(std::move(frame))};
+    return {is, ++order_, std::make_shared<const std::string>(std::move(frame))};
 }
 
 }  // namespace admin

@@ -31,6 +31,7 @@ struct live_message {
         renewal,   // a snapshot for all
     };
     kind is = kind::delta;
+    std::uint64_t order = 0;                    // of its making; a snapshot's is that of the last one whose news it has
     std::shared_ptr<const std::string> frames;  // of WebSocket, as they go out
 };
 
@@ -61,7 +62,7 @@ private:
     void tell_what_changed(const live_figures& before);
     void answer_wanted();
     live_message snapshot();
-    live_message message(live_message::kind is, std::string_view json) const;
+    live_message news(live_message::kind is, std::string_view json);
 
     parts with_;
     places places_;
@@ -70,7 +71,8 @@ private:
     bool stopped_ = false;
     std::chrono::steady_clock::time_point next_look_{};
     std::unique_ptr<live_figures> figures_;        // as of the last message; null = none are at hand
-    std::uint64_t seq_ = 0;                        // of the last message
+    std::uint64_t seq_ = 0;                        // of the last figures
+    std::uint64_t order_ = 0;                      // of the last news
     std::set<std::size_t> wanting_;                // workers
     std::shared_ptr<const std::string> snapshot_;  // of these figures, once somebody wanted it
     redis_state redis_;

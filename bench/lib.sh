@@ -54,7 +54,7 @@ wait_line() {  # FILE PATTERN: waits until a line of the file matches
 
 stop_all() {
     local pid
-    for pid in "${running[@]}"; do kill -CONT "$pid" 2>/dev/null; kill "$pid" 2>/dev/null; done
+    for pid in "${running[@]}"; do kill -CONT "$pid" 2>/dev/null || continue; kill "$pid"; done  # some were killed
     for pid in "${running[@]}"; do while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done; done
     running=()
     wait 2>/dev/null || true

@@ -115,6 +115,7 @@ struct track_settings {
     std::vector<std::string> paths{"/api/ai/*"};
     std::vector<std::string> methods{"POST"};
     std::uint32_t max_labels = 500;
+    std::uint32_t max_users = 200'000;
     enum class log_form { line, json, off } log = log_form::line;
     enum class on_abort { stop, drain } on_client_abort = on_abort::stop;
 

@@ -199,6 +199,7 @@ constexpr key_rule rules[] = {
     {"track.paths", [](V v, S s, C c) { read_texts(v, s.track.paths, c, path_pattern); }},
     {"track.methods", [](V v, S s, C c) { read_texts(v, s.track.methods, c, tracked_method); }},
     {"track.max_labels", [](V v, S s, C c) { read_integer(v, s.track.max_labels, c, 1, 100'000); }},
+    {"track.max_users", [](V v, S s, C c) { read_integer(v, s.track.max_users, c, 1, 10'000'000); }},
     {"track.log", read_log_form},
     {"track.on_client_abort", read_on_abort},
 

@@ -15,6 +15,7 @@
 #include "admin-api/metrics.hpp"
 #include "proxy/log_thrown.hpp"
 #include "proxy/service_manager.hpp"
+#include "tracking/clock.hpp"
 #include "tracking/kept_file.hpp"
 #include "tracking/time_slice.hpp"
 
@@ -114,7 +115,7 @@ std::string control::open_store() {
     auto zone = calendar::open(settings_.timezone);
     if (auto* problem = std::get_if<std::string>(&zone)) return std::move(*problem);
     calendar_ = std::make_unique<calendar>(std::get<calendar>(std::move(zone)));
-    labels_ = std::make_unique<label_bounds>(settings_.track.max_labels, *calendar_);
+    labels_ = std::make_unique<label_bounds>(settings_.track, *calendar_);
     std::string url = settings_.redis.url;
     if (url.empty()) {
         auto made = embedded_redis::create(context_.get_executor(), settings_.data_dir);
@@ -236,7 +237,7 @@ net::awaitable<void> control::watch_journal() {
     net::steady_timer pause(context_);
     while (true) {
         journal_log_.look(journals_->current());
-        pause.expires_after(journal_look_interval);
+        pause.expires_at(tracking::next_look(std::chrono::steady_clock::now(), journal_look_interval));
         co_await pause.async_wait(net::as_tuple(net::use_awaitable));
     }
 }

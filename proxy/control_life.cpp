@@ -69,6 +69,8 @@ void control::reload() {
     if (fresh.timezone != settings_.timezone) fixed("timezone");
     if (fresh.redis != settings_.redis) fixed("redis");
     if (fresh.journal != settings_.journal) fixed("journal");
+    if (fresh.track.max_labels != settings_.track.max_labels) fixed("track.max_labels");
+    if (fresh.track.max_users != settings_.track.max_users) fixed("track.max_users");
     if (fresh.limits.backlog != settings_.limits.backlog) fixed("limits.backlog");
     if (fresh.admin != settings_.admin) fixed("admin");
     fresh.admin = settings_.admin;

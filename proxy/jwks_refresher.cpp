@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "proxy/log_thrown.hpp"
+#include "tracking/clock.hpp"
 #include "tracking/kept_file.hpp"
 #include "tracking/request/head_view.hpp"
 #include "tracking/request/label.hpp"
@@ -95,7 +96,7 @@ net::awaitable<void> jwks_refresher::run(std::uint64_t round) {
         const auto now = steady_clock::now();
         const bool asked_for = wanted_->load(std::memory_order_relaxed) && now >= wanted_due;
         if (now < due && !asked_for) {
-            pause.expires_after(look_interval);
+            pause.expires_at(tracking::next_look(now, look_interval));
             co_await pause.async_wait(as_result);
             continue;
         }

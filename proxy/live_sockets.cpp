@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 
 #include "proxy/write_all.hpp"
@@ -12,8 +13,10 @@ namespace {
 using admin::live_message;
 namespace websocket = admin::websocket;
 
-// Sockets that are written to in one turn of the loop: a thousand in a row would keep requests waiting for 10 ms.
-constexpr std::size_t sockets_a_turn = 8;
+// A thousand sockets written to in a row would keep requests waiting for 10 ms: a few have their turn now, more after a
+// pause, and a message is with everybody in half the time until the next one.
+constexpr std::size_t sockets_a_turn = 4, turns_a_message = 125;
+constexpr std::chrono::milliseconds turn_pause{4};
 // Messages that wait for their turns; with more, everybody is given a snapshot in their place.
 constexpr std::size_t queued_most = 8;
 // What the kernel holds for a client that does not read: a few messages, and it doubles the number.
@@ -54,7 +57,6 @@ void live_sockets::leave() {
 // More messages than turns to deliver them: those who are not writing would get them late, one by one.
 void live_sockets::resynchronise_all() {
     queue_.clear();
-    delivered_upto_ = 0;
     bool idle = false;
     for (const auto& [number, one] : open_) {
         one->awaiting_ = true;
@@ -66,31 +68,37 @@ void live_sockets::resynchronise_all() {
 
 void live_sockets::publish(const live_message& what) {
     using kind = live_message::kind;
-    if (what.is == kind::snapshot || what.is == kind::greeting || what.is == kind::renewal) asked_ = false;
+    const bool is_awaited = what.is == kind::snapshot || what.is == kind::greeting;
+    if (is_awaited || what.is == kind::renewal) asked_ = false;
     if (open_.empty() || leaving_) return;
-    if (queue_.size() >= queued_most) resynchronise_all();
-    queue_.push_back(what);
+    if (is_awaited) {  // whoever waits for one has no use for what is being delivered, nor for an older one
+        std::erase_if(queue_, [&](const delivery& one) { return one.what.is == what.is; });
+        queue_.push_front({what});
+    } else {
+        if (queue_.size() >= queued_most) resynchronise_all();
+        queue_.push_back({what});
+    }
     if (!delivering_) deliver_some();
 }
 
-// The queue is strictly in order: a message is delivered to everybody before the next one to anybody.
+// Messages for all are in order: one is delivered to everybody before the next one to anybody.
 void live_sockets::deliver_some() {
     delivering_ = false;
-    for (std::size_t written = 0; written < sockets_a_turn && !queue_.empty();) {
-        const auto next = open_.upper_bound(delivered_upto_);
+    std::size_t left = std::max(sockets_a_turn, open_.size() / turns_a_message);
+    while (left > 0 && !queue_.empty()) {
+        delivery& first = queue_.front();
+        const auto next = open_.upper_bound(first.upto);
         if (next == open_.end()) {
             queue_.pop_front();
-            delivered_upto_ = 0;
             continue;
         }
-        delivered_upto_ = next->first;
-        ++written;
-        const live_message what = queue_.front();
-        next->second->deliver(what);  // may end it
+        first.upto = next->first;
+        const live_message what = first.what;
+        if (next->second->deliver(what)) --left;  // may end it
     }
     if (queue_.empty()) return;
     delivering_ = true;
-    reactor_.post([this] { deliver_some(); });
+    reactor_.call_at(reactor_.turn_began() + turn_pause, [this] { deliver_some(); });
 }
 
 // ---- One socket -------------------------------------------------------------------------------------------------
@@ -187,29 +195,34 @@ void live_socket::give_up() noexcept {
     client_.close();
 }
 
-void live_socket::deliver(const live_message& what) {
+// Whether it is something for this one, which has no snapshot or all before it.
+bool live_socket::wants(const live_message& what) const {
     using kind = live_message::kind;
-    if (over_) return;
-    const bool busy = message_ != nullptr;
     switch (what.is) {
         case kind::snapshot:
-            if (!awaiting_) return;
-            break;
+            return awaiting_;
         case kind::greeting:
-            if (heard_) return;
-            break;
+            return !heard_;
         case kind::delta:
-            if (awaiting_) return;
-            break;
+            return !awaiting_ && what.order > heard_upto_;
         case kind::notice:
         case kind::renewal:
-            break;
+            return what.order > heard_upto_;
     }
-    if (busy) return fall_behind();
+    return false;
+}
+
+// True = something was written.
+bool live_socket::deliver(const live_message& what) {
+    using kind = live_message::kind;
+    if (over_ || !wants(what)) return false;
+    if (message_) return fall_behind(), false;
     if (what.is == kind::snapshot || what.is == kind::renewal) awaiting_ = false;
     heard_ = true;
+    heard_upto_ = what.order;
     message_ = what.frames;
     start_writing();  // last: a broken connection may end with it
+    return true;
 }
 
 // ---- Writing ----------------------------------------------------------------------------------------------------

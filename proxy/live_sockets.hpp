@@ -43,8 +43,11 @@ private:
     std::function<void()> want_snapshot_;
     std::map<std::uint64_t, live_socket*> open_;  // by the order of their coming
     std::uint64_t last_number_ = 0;
-    std::deque<admin::live_message> queue_;  // the first one is being delivered,
-    std::uint64_t delivered_upto_ = 0;       // to the sockets behind this one
+    struct delivery {
+        admin::live_message what;
+        std::uint64_t upto = 0;  // the last socket that was served
+    };
+    std::deque<delivery> queue_;  // the first one is being delivered
     bool delivering_ = false;
     bool asked_ = false;  // for a snapshot
     bool leaving_ = false;
@@ -68,7 +71,8 @@ private:
     friend class live_sockets;
     using close_code = admin::websocket::close_code;
 
-    void deliver(const admin::live_message& what);
+    bool wants(const admin::live_message& what) const;
+    bool deliver(const admin::live_message& what);
     void fall_behind() noexcept { awaiting_ = behind_ = true; }
     void leave();
 
@@ -92,6 +96,7 @@ private:
     bool awaiting_ = true;                        // a snapshot
     bool behind_ = false;                         // and it is to be asked for when the message is through
     bool heard_ = false;                          // something, at least
+    std::uint64_t heard_upto_ = 0;                // admin::live_message::order
     std::string control_frame_;                   // under way
     std::string pong_;                            // what to answer to the latest ping
     bool pong_due_ = false, ping_due_ = false, close_due_ = false, close_sent_ = false;

@@ -93,14 +93,31 @@ bool reactor::dispatch() noexcept {
     return posted;
 }
 
+steady_time reactor::first_due(steady_time tick) const noexcept {
+    for (const auto& one : timed_) tick = std::min(tick, one.when);
+    return tick;
+}
+
+void reactor::run_due() {
+    std::vector<timed_call> due;
+    std::erase_if(timed_, [&](timed_call& one) {
+        if (one.when > turn_began_) return false;
+        due.push_back(std::move(one));
+        return true;
+    });
+    std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.when < b.when; });
+    for (const auto& one : due) one.what();
+}
+
 void reactor::run(std::chrono::milliseconds interval, const std::function<void(steady_time)>& tick,
                   const std::function<void()>& turn_ended) {
     running_ = true;
     turn_began_ = std::chrono::steady_clock::now();
     auto next_tick = turn_began_ + interval;
     while (running_) {
-        wait(next_tick);
+        wait(first_due(next_tick));
         if (dispatch()) run_posted();
+        if (!timed_.empty()) run_due();
         if (turn_began_ >= next_tick) {
             next_tick = turn_began_ + interval;
             tick(turn_began_);

@@ -49,6 +49,8 @@ public:
     // From any thread: runs `what` on the reactor's thread, soon, in the order of the calls.
     void post(std::function<void()> what);
     void stop();  // from any thread
+    // On the reactor's thread: runs `what` in the first turn that begins at `when` or later, the earliest first.
+    void call_at(steady_time when, std::function<void()> what) { timed_.push_back({when, std::move(what)}); }
 
     // When the turn under way began: near enough for deadlines, and no call to the clock.
     steady_time turn_began() const noexcept { return turn_began_; }
@@ -65,6 +67,8 @@ private:
     void wait(steady_time until) noexcept;
     bool dispatch() noexcept;
     void run_posted();
+    steady_time first_due(steady_time tick) const noexcept;
+    void run_due();
 
     static constexpr std::size_t few_events = 32;
 
@@ -78,6 +82,11 @@ private:
     std::vector<event_source*> acting_;  // of this turn
     std::mutex posted_lock_;             // rarely taken: control posts, requests do not
     std::vector<std::function<void()>> posted_;
+    struct timed_call {
+        steady_time when;
+        std::function<void()> what;
+    };
+    std::vector<timed_call> timed_;  // few
 };
 
 }  // namespace proxy

@@ -6,6 +6,18 @@
 
 namespace tracking {
 
+// Nobody wakes control: what is to be done now and then looks by itself, and every wake-up costs 50 us. So all of it
+// looks at the same instants: one wake-up serves all.
+constexpr std::chrono::milliseconds look_pause{50};
+inline std::chrono::steady_clock::time_point next_look(std::chrono::steady_clock::time_point after) {
+    return after + look_pause - after.time_since_epoch() % look_pause;
+}
+// The one that is nearest to `pause` from now, for what is done less often.
+inline std::chrono::steady_clock::time_point next_look(std::chrono::steady_clock::time_point now,
+                                                       std::chrono::milliseconds pause) {
+    return next_look(now + pause - look_pause / 2);
+}
+
 class time_source {
 public:
     virtual ~time_source() = default;

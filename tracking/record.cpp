@@ -83,7 +83,8 @@ void record::clear() {
                       &record::user_claim,    &record::provider,      &record::ai_model,      &record::requested_model,
                       &record::content_type,  &record::feature,       &record::price_id,      &record::cache_rule,
                       &record::finish_reason, &record::error_message, &record::variant,       &record::service_tier,
-                      &record::flags,         &record::raw_feature,   &record::raw_model,     &record::raw_provider})
+                      &record::flags,         &record::raw_feature,   &record::raw_model,     &record::raw_provider,
+                      &record::raw_user_id})
         (this->*text).clear();
     for (auto number :
          {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::cache_write_1h_tokens,

@@ -83,8 +83,9 @@ struct record {
     outcome result = outcome::ok;
     std::string variant;
     std::string flags;  // what does not fit together, see add_flag(); empty = nothing
-    // The names as they were, where `feature`, `ai_model` or `provider` became "other" (track.max_labels).
-    std::string raw_feature, raw_model, raw_provider;
+    // The names as they were, where `feature`, `ai_model` or `provider` became "other" (track.max_labels), or `user_id`
+    // did (track.max_users).
+    std::string raw_feature, raw_model, raw_provider, raw_user_id;
 
     // Back to the initial state, keeping the capacity of the strings (a worker reuses one record per connection).
     void clear();
@@ -119,7 +120,7 @@ std::string usd_text(std::int64_t nano);
 inline constexpr std::size_t record_bytes_max = 8192;
 std::size_t encode(const record& from, std::span<char> to) noexcept;  // bytes written; 0 = `to` is too small
 // The same with every text cut to 64 bytes, for a journal that has only the room left that it promised.
-inline constexpr std::size_t record_bytes_tight = 1696;
+inline constexpr std::size_t record_bytes_tight = 1760;
 std::size_t encode_tight(const record& from, std::span<char> to) noexcept;
 bool decode(std::span<const char> from, record& to);  // false = not a record
 

@@ -30,6 +30,7 @@ constexpr std::array texts{
     text_tag{15, &record::variant},           text_tag{16, &record::service_tier, 32},
     text_tag{17, &record::flags, 64},         text_tag{18, &record::raw_feature, 128},
     text_tag{19, &record::raw_model, 128},    text_tag{20, &record::raw_provider, 128},
+    text_tag{21, &record::raw_user_id},
 };
 struct number_tag {
     std::uint8_t tag;

@@ -153,6 +153,7 @@ constexpr std::array fields{
     field{{"rawFeature", field_type::text}, text<&record::raw_feature>},
     field{{"rawModel", field_type::text}, text<&record::raw_model>},
     field{{"rawProvider", field_type::text}, text<&record::raw_provider>},
+    field{{"rawUserId", field_type::text}, text<&record::raw_user_id>},
 };
 static_assert(fields.size() <= 64);  // the store keeps a set of fields as bits
 constexpr auto names = [] {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <thread>
 
@@ -18,10 +19,13 @@ using namespace std::string_literals;
 using admin::live_message;
 using tests::eventually;
 
+// Numbered in the order of their making, as the feed does it.
 live_message text_of(live_message::kind is, const std::string& text) {
+    static std::uint64_t order = 0;
     std::string frame;
     admin::websocket::append_frame(frame, admin::websocket::opcode::text, text);
-    return {is, std::make_shared<const std::string>(frame)};
+    if (is != live_message::kind::snapshot) ++order;
+    return {is, order, std::make_shared<const std::string>(frame)};
 }
 live_message snapshot(int seq) { return text_of(live_message::kind::snapshot, "snapshot " + std::to_string(seq)); }
 
@@ -87,10 +91,13 @@ protected:
         ++ended_;
     }
     void connect(client& to, live_socket::timing times = {10s, 10s}) {
+        on_worker([&] { connect_here(to, times); });
+    }
+    void connect_here(client& to, live_socket::timing times = {10s, 10s}) {  // on the worker
         std::array<int, 2> ends{};
         ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()), 0);
         to.fd = ends[1];
-        on_worker([&] { serve(ends[0], times); });
+        serve(ends[0], times);
     }
     void publish(const live_message& what) {
         on_worker([&] { live_.publish(what); });
@@ -181,6 +188,51 @@ TEST_F(LiveSockets, AThousandSocketsGetEachMessageInOrder) {
                   "d4\x81\x02"
                   "d5");
     }
+}
+
+// Requests come between: of hundreds of sockets a few are written to at a time.
+TEST_F(LiveSockets, OnlyAFewAreWrittenToAtATime) {
+    std::vector<client> many(100);
+    for (auto& one : many) connect(one);
+    publish(snapshot(1));
+    for (auto& one : many) ASSERT_TRUE(one.gets("snapshot 1"));
+    const auto have_it = [&] {
+        for (auto& one : many) one.read();
+        return std::count_if(many.begin(), many.end(), [](const client& one) { return one.received.ends_with("d2"); });
+    };
+    std::ptrdiff_t at_once = 0;
+    on_worker([&] {
+        live_.publish(text_of(live_message::kind::delta, "d2"));
+        at_once = have_it();
+    });
+    EXPECT_LT(at_once, 10);
+    EXPECT_TRUE(eventually([&] { return have_it() == 100; }));
+}
+
+TEST_F(LiveSockets, WhoComesMeanwhileIsNotKeptWaitingAndHearsNothingTwice) {
+    std::vector<client> many(1000);
+    for (auto& one : many) connect(one);
+    publish(snapshot(1));
+    for (auto& one : many) ASSERT_TRUE(one.gets("snapshot 1"));
+    client late;
+    on_worker([&] {
+        live_.publish(text_of(live_message::kind::delta, "d2"));
+        connect_here(late);
+        live_.publish(snapshot(2));
+    });
+    ASSERT_TRUE(late.gets("snapshot 2"));
+    on_worker([&] { many.back().read(); });
+    EXPECT_FALSE(many.back().received.ends_with("d2"));  // half a second behind the first ones
+    publish(text_of(live_message::kind::delta, "d3"));
+    ASSERT_TRUE(late.gets("d3"));
+    ASSERT_TRUE(many.back().gets("d3"));
+    EXPECT_EQ(late.received,
+              "\x81\x0Asnapshot 2\x81\x02"
+              "d3");
+    EXPECT_EQ(many.back().received,
+              "\x81\x0Asnapshot 1\x81\x02"
+              "d2\x81\x02"
+              "d3");
 }
 
 TEST_F(LiveSockets, PingsAreAnsweredAndCloseIsReturned) {

@@ -92,5 +92,30 @@ TEST_F(proxy_units, a_name_beyond_the_bound_is_counted_as_other_and_kept) {
     }
 }
 
+// Who sends another name with each request must not fill Redis with users.
+TEST_F(proxy_units, a_user_beyond_the_bound_is_counted_as_other_and_kept) {
+    start({.config = "[track]\nmax_users = 2\n[identity]\nheader = \"x-user-id\""});
+    const auto of = [](const std::string& user) { return tracked("X-User-Id: " + user + "\r\n"); };
+    for (int i = 1; i <= 5; ++i) {
+        const std::string user = "u-" + std::to_string(i);
+        expect_fields(record_of(json_answer(), of(user)),
+                      {{"userId", i < 3 ? user : "other"}, {"rawUserId", i < 3 ? "(absent)" : user}});
+    }
+    expect_fields(record_of(json_answer(), of("u-2")), {{"userId", "u-2"}, {"rawUserId", "(absent)"}});
+    const auto view = redis();
+    const auto day = view.text({"KEYS", "aimeter:usage:day:*:users:requests"});
+    EXPECT_EQ(view.number({"ZCARD", day}), 3);
+    EXPECT_EQ(view.text({"ZSCORE", day, "other"}), "3");
+    EXPECT_EQ(view.command({"KEYS", "aimeter:usage:month:*:user:*"}).size(), 3U);
+    const std::string log = proxy->process().err();
+    const std::string line = "track.max_users is reached";
+    EXPECT_NE(log.find(line), std::string::npos) << log;
+    EXPECT_EQ(log.find(line), log.rfind(line)) << "told once a day";
+    // Whom the application names is one of its users, and who names nobody is nobody new.
+    expect_fields(record_of(json_answer("X-AI-User-Id: customer-9\r\n"), of("u-6")),
+                  {{"userId", "customer-9"}, {"userSource", "app"}, {"rawUserId", "(absent)"}});
+    expect_fields(record_of(json_answer(), tracked()), {{"userId", "anonymous"}, {"rawUserId", "(absent)"}});
+}
+
 }  // namespace
 }  // namespace tests

@@ -11,6 +11,7 @@
 #include "tests/support/documented_rights.hpp"
 #include "tests/support/redis_places.hpp"
 #include "tests/support/shipper_fixture.hpp"
+#include "tests/support/sockets.hpp"
 #include "tracking/store/cluster_nodes.hpp"
 #include "tracking/store/cluster_shipper.hpp"
 #include "tracking/store/reports.hpp"
@@ -413,6 +414,23 @@ TEST(ClusterOverTls, SlotsAreFollowedToTlsPorts) {
         EXPECT_EQ(client.moves(), 1U);
     }
     std::filesystem::remove_all(dir);
+}
+
+TEST_F(Cluster, IsFoundBehindNodesThatDoNotAnswer) {
+    std::vector<tests::descriptor> silent;
+    std::string url = "redis+cluster://";
+    for (int i = 0; i < 4; ++i) {
+        std::uint16_t port = 0;
+        silent.push_back(tests::listen_on("127.0.0.1", port));
+        url += "127.0.0.1:" + std::to_string(port) + ",";
+    }
+    const std::string all = redis.url();
+    url += all.substr(all.find("//") + 2);
+    end();
+    begin(url);
+    append_random(journals.add_journal(), 100);
+    ASSERT_TRUE(flush_cluster());
+    expect_sums_of_what_was_written();
 }
 
 TEST_F(Cluster, KeepsItsNumberOfShardsAndIsVerifiedShardByShard) {

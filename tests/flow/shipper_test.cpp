@@ -265,7 +265,7 @@ TEST_F(Shipper, AppliesNothingOfABatchThatMeetsAForeignKey) {
 
 TEST_F(Shipper, ShipsTheRecordsOfSeveralJournalsInOneBatch) {
     redis_fixture redis;
-    for (int i = 0; i < 3; ++i) append_random(journals.add_journal(), 100);
+    for (int i = 0; i < 3; ++i) append_random(journals.add_journal(), 50);
     start(redis.url());
     ASSERT_TRUE(flush());
     EXPECT_EQ(ship->current().batches, 1U);

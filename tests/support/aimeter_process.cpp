@@ -115,14 +115,4 @@ bool proxy_is_nginx() {
     return wanted != nullptr && std::string_view(wanted) == "nginx";
 }
 
-bool built_with_sanitizer() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-    return false;
-#endif
-}
-
 }  // namespace tests

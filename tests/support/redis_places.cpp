@@ -15,6 +15,8 @@ namespace tests {
 
 namespace {
 
+constexpr int cluster_slots = 16'384;
+
 // 0 = any; returns the port, or 0 when it is taken.
 std::uint16_t try_port(std::uint16_t port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -31,6 +33,27 @@ std::uint16_t try_port(std::uint16_t port) {
 
 void require(bool what, const char* otherwise) {
     if (!what) throw std::runtime_error(otherwise);
+}
+
+std::string field_of_info(redis_fixture& of, const std::string& section, const std::string& field) {
+    const std::string info = of.text(section.empty() ? std::vector<std::string>{"CLUSTER", "INFO"}
+                                                     : std::vector<std::string>{"INFO", section});
+    const auto at = info.find(field + ":");
+    if (at == std::string::npos) return {};
+    return info.substr(at + field.size() + 1, info.find('\r', at) - at - field.size() - 1);
+}
+
+// Bytes of the stream of changes: what a master has made, and what so many replicas have confirmed of it at least.
+std::int64_t offset_of(redis_fixture& master) {
+    return std::stoll("0" + field_of_info(master, "replication", "master_repl_offset"));
+}
+bool confirmed(redis_fixture& master, std::size_t replicas, std::int64_t offset) {
+    for (std::size_t i = 0; i < replicas; ++i) {
+        const auto told = field_of_info(master, "replication", "slave" + std::to_string(i));
+        const auto at = told.find("state=online,offset=");
+        if (at == std::string::npos || std::stoll(told.substr(at + 20)) < offset) return false;
+    }
+    return true;
 }
 
 }  // namespace
@@ -69,7 +92,8 @@ sentinel_redis::sentinel_redis(std::string sentinel_password) {
         if (!sentinel_password.empty()) on.run({"AUTH", sentinel_password});
         on.run({"SENTINEL", "DEBUG", "info-period", "1000", "publish-period", "200", "ask-period", "100"});
         on.run({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", master_at, "2"});
-        on.run({"SENTINEL", "SET", "mymaster", "down-after-milliseconds", "300", "failover-timeout", "2000"});
+        // Long enough that a busy machine is no failure: a nervous sentinel promotes one after the other.
+        on.run({"SENTINEL", "SET", "mymaster", "down-after-milliseconds", "1500", "failover-timeout", "5000"});
     }
     require(eventually([&] {
                 return std::all_of(sentinels.begin(), sentinels.end(), [](auto& one) {
@@ -107,16 +131,9 @@ tcp_redis& sentinel_redis::master() {
 }
 
 bool sentinel_redis::replicas_in_step() {
-    return eventually([&] {
-        const std::string info = servers.front()->redis->text({"INFO", "replication"});
-        const auto at = info.find("master_repl_offset:");
-        const std::string offset = info.substr(at + 19, info.find('\r', at) - at - 19);
-        std::size_t in_step = 0;
-        for (std::size_t from = 0; (from = info.find("state=online,offset=" + offset + ",", from)) != std::string::npos;
-             ++from)
-            ++in_step;
-        return in_step + 1 == servers.size();
-    });
+    auto& master = *servers.front()->redis;
+    const auto offset = offset_of(master);  // the sentinels' greetings go on moving it
+    return eventually([&] { return confirmed(master, servers.size() - 1, offset); });
 }
 
 void sentinel_redis::wait_for_another_than(const redis_fixture& before) {
@@ -135,27 +152,13 @@ void sentinel_redis::wait_for_another_than(const redis_fixture& before) {
 
 // ---- Cluster -------------------------------------------------------------------------------------------------------
 
-namespace {
-
-constexpr int cluster_slots = 16'384;
-
-std::string field_of_info(redis_fixture& of, const std::string& section, const std::string& field) {
-    const std::string info = of.text(section.empty() ? std::vector<std::string>{"CLUSTER", "INFO"}
-                                                     : std::vector<std::string>{"INFO", section});
-    const auto at = info.find(field + ":");
-    if (at == std::string::npos) return {};
-    return info.substr(at + field.size() + 1, info.find('\r', at) - at - field.size() - 1);
-}
-
-}  // namespace
-
 cluster_redis::cluster_redis(const std::vector<std::string>& tls) {
     for (std::size_t i = 0; i < 2 * masters; ++i) {
         const std::uint16_t bus = free_port();
-        redis_fixture::options how{.arguments = {"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus),
-                                                 "--cluster-node-timeout", "1000", "--cluster-config-file",
-                                                 "nodes.conf", "--repl-diskless-sync-delay", "0",
-                                                 "--cluster-allow-replica-migration", "no"}};
+        redis_fixture::options how{
+            .arguments = {"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus), "--cluster-node-timeout",
+                          "1000", "--cluster-require-full-coverage", "no", "--cluster-config-file", "nodes.conf",
+                          "--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no"}};
         if (!tls.empty()) {
             tls_ports.push_back(free_port());
             how.arguments.insert(how.arguments.end(), {"--tls-port", std::to_string(tls_ports.back()), "--tls-cluster",
@@ -185,6 +188,7 @@ cluster_redis::cluster_redis(const std::vector<std::string>& tls) {
         const auto id = nodes[i - masters]->redis->text({"CLUSTER", "MYID"});
         require(eventually([&] { return nodes[i]->redis->text({"CLUSTER", "REPLICATE", id}) == "OK"; }), "no replica");
     }
+    require(all_say("cluster_slots_ok", std::to_string(cluster_slots)), "slots without a master");
     require(all_say("cluster_state", "ok"), "the cluster is not well");
     require(replicas_in_step(), "the replicas do not follow");
 }
@@ -260,15 +264,14 @@ void cluster_redis::wait_for_another_than(std::size_t node, const std::string& k
 }
 
 bool cluster_redis::replicas_in_step() {
+    std::map<redis_fixture*, std::int64_t> offsets;  // of the masters
+    for (auto& one : nodes) {
+        if (one->redis->pid() > 0 && field_of_info(*one->redis, "replication", "role") == "master")
+            offsets[one->redis.get()] = offset_of(*one->redis);
+    }
     return eventually([&] {
-        return std::all_of(nodes.begin(), nodes.end(), [](auto& one) {
-            if (one->redis->pid() <= 0) return true;
-            const auto role = field_of_info(*one->redis, "replication", "role");
-            if (role == "slave") return field_of_info(*one->redis, "replication", "master_link_status") == "up";
-            const auto offset = field_of_info(*one->redis, "replication", "master_repl_offset");
-            const auto replica = field_of_info(*one->redis, "replication", "slave0");
-            return replica.find("state=online,offset=" + offset + ",") != std::string::npos;
-        });
+        return std::all_of(offsets.begin(), offsets.end(),
+                           [](const auto& master) { return confirmed(*master.first, 1, master.second); });
     });
 }
 

@@ -44,7 +44,7 @@ private:
     std::uint16_t master_port();
 };
 
-// Three masters with a replica each, all slots served.
+// Three masters with a replica each, all slots served; the others go on when one is lost.
 class cluster_redis {
 public:
     static constexpr std::size_t masters = 3;

@@ -12,6 +12,7 @@
 #include "tests/support/child_process.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/redis_view.hpp"
+#include "tests/support/sanitizer.hpp"
 
 namespace tests {
 
@@ -67,7 +68,6 @@ private:
 };
 
 bool proxy_is_nginx();
-bool built_with_sanitizer();                                              // memory and time are then not what users get
 std::unique_ptr<running_proxy> make_proxy(const proxy_options& options);  // what AIMETER_TEST_PROXY asks for
 
 }  // namespace tests

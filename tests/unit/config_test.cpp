@@ -69,6 +69,7 @@ TEST(DefaultFile, DefaultsAreThoseOfTheContract) {
     EXPECT_EQ(s.redis.stream_maxlen, 1'000'000u);
     EXPECT_THAT(s.track.paths, ElementsAre("/api/ai/*"));
     EXPECT_EQ(s.track.max_labels, 500u);
+    EXPECT_EQ(s.track.max_users, 200'000u);
     EXPECT_EQ(s.features.at("tailored-bullets"), "ats-optimizer");
     EXPECT_EQ(s.features.size(), 6u);
     EXPECT_EQ(s.identity.jwt.cookie, "__session");
@@ -143,6 +144,7 @@ TEST(Errors, OfValuesOutOfRange) {
                              "[journal]\nsync = \"sometimes\"",
                              "[redis]\nstream_maxlen = -5",
                              "[track]\nmax_labels = 0",
+                             "[track]\nmax_users = 0",
                              "[pricing]\ndefault_tokens = -1",
                              "[pricing]\ndefault_cost_usd = -0.5",
                              "[pricing]\ndefault_cost_usd = inf",

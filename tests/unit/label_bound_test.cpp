@@ -2,11 +2,15 @@
 #include "tracking/store/label_bound.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/support/sanitizer.hpp"
 
 namespace tracking::store {
 namespace {
@@ -40,6 +44,22 @@ TEST(LabelBound, HoldsForManyDaysAndLabels) {
         EXPECT_EQ(admitted, 500) << day;
         EXPECT_TRUE(bound.admit(day, "label-" + std::to_string(day)));
     }
+}
+
+// track.max_users may be many: what nobody uses of the table takes no memory.
+TEST(LabelBound, TakesMemoryForTheLabelsThatCameOnly) {
+    if (tests::built_with_sanitizer()) GTEST_SKIP() << "a sanitizer keeps accounts of memory that is handed out";
+    const auto resident_kb = [] {
+        std::ifstream in("/proc/self/statm");
+        std::int64_t size = 0, pages = 0;
+        in >> size >> pages;
+        return pages * ::sysconf(_SC_PAGESIZE) / 1024;
+    };
+    const auto before = resident_kb();
+    label_bound bound(10'000'000);
+    EXPECT_TRUE(bound.admit(20'000, "a"));
+    EXPECT_TRUE(bound.has_room_for(20'000, "b"));
+    EXPECT_LT(resident_kb() - before, 16 * 1024) << "of a table of 512 MB";
 }
 
 TEST(LabelBound, HoldsForAllWorkersTogether) {

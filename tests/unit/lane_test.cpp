@@ -7,11 +7,19 @@
 namespace tracking::store {
 namespace {
 
-TEST(Lane, TheLagGoesOnGrowingWhileRedisRefusesAndAllIsReadAgain) {
-    tests::memory_journal journal;
-    const auto id = journal.add_journal();
-    for (int i = 0; i < 120; ++i) journal.append(id, tests::plain_record(1'000 + i));
-    lane one(journal, id);
+class Lane : public testing::Test {
+protected:
+    void append(int records) {
+        for (int i = 0; i < records; ++i) journal_.append(id_, tests::plain_record(1'000 + i));
+    }
+
+    tests::memory_journal journal_;
+    const journal::journal_id id_ = journal_.add_journal();
+};
+
+TEST_F(Lane, TheLagGoesOnGrowingWhileRedisRefusesAndAllIsReadAgain) {
+    append(120);
+    lane one(journal_, id_);
     one.go_on_from(10);
     one.look_ahead(50);
     EXPECT_EQ(one.lag(), 50U);
@@ -25,11 +33,9 @@ TEST(Lane, TheLagGoesOnGrowingWhileRedisRefusesAndAllIsReadAgain) {
     EXPECT_EQ(one.lag(), 0U);
 }
 
-TEST(Lane, TheLagIsSeenBeforeRedisWasReached) {
-    tests::memory_journal journal;
-    const auto id = journal.add_journal();
-    for (int i = 0; i < 30; ++i) journal.append(id, tests::plain_record(1'000 + i));
-    lane one(journal, id);
+TEST_F(Lane, TheLagIsSeenBeforeRedisWasReached) {
+    append(30);
+    lane one(journal_, id_);
     one.look_ahead(50);
     EXPECT_EQ(one.lag(), 30U);
     one.go_on_from(20);

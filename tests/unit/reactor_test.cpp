@@ -41,6 +41,23 @@ struct connection {
     int peer = -1;
 };
 
+TEST(Reactor, CallsAtTheTimeThatWasAskedForAndNotBefore) {
+    reactor events;
+    std::vector<int> called;
+    const auto begin = std::chrono::steady_clock::now();
+    steady_time second{};
+    events.call_at(begin + 20ms, [&] {
+        called.push_back(20);
+        second = std::chrono::steady_clock::now();
+        events.call_at(begin, [&] { events.stop(); });
+    });
+    events.call_at(begin + 10ms, [&] { called.push_back(10); });
+    events.run(10s, [](steady_time) {});
+    EXPECT_EQ(called, (std::vector{10, 20}));
+    EXPECT_GE(second, begin + 20ms);
+    EXPECT_LT(std::chrono::steady_clock::now(), begin + 5s);  // the loop's tick was not waited for
+}
+
 TEST(Reactor, RunsWhatOtherThreadsPostInTheirOrder) {
     constexpr int posts = 2000;
     reactor events;

@@ -69,6 +69,7 @@ record full_record() {
     r.raw_feature = "feature 501";
     r.raw_model = "model-501";
     r.raw_provider = "provider-501";
+    r.raw_user_id = "user 200001";
     return r;
 }
 
@@ -130,7 +131,7 @@ TEST(RecordFields, AreThoseOfTheContractInThisOrder) {
                                    "priceId", "saved", "savedTokens", "cached", "cacheRule", "success", "status",
                                    "finishReason", "errorMessage", "requestDuration", "upstreamDuration", "ttft",
                                    "firstToken", "stream", "estimated", "attempts", "outcome", "variant", "flags",
-                                   "rawFeature", "rawModel", "rawProvider"));
+                                   "rawFeature", "rawModel", "rawProvider", "rawUserId"));
 }
 
 TEST(RecordFields, HaveTheirPublicForm) {
@@ -207,7 +208,7 @@ TEST(RecordCodec, StaysWithinItsBoundAndCutsBetweenCharacters) {
          {&record::request_id, &record::clerk_user_id, &record::plan, &record::user_claim, &record::provider,
           &record::ai_model, &record::requested_model, &record::content_type, &record::feature, &record::price_id,
           &record::cache_rule, &record::finish_reason, &record::variant, &record::service_tier, &record::flags,
-          &record::raw_feature, &record::raw_model, &record::raw_provider})
+          &record::raw_feature, &record::raw_model, &record::raw_provider, &record::raw_user_id})
         r.*each = text;
     for (auto each :
          {&record::input_tokens, &record::cached_tokens, &record::cache_write_tokens, &record::cache_write_1h_tokens,
@@ -334,9 +335,9 @@ TEST(LogJson, TypesEachField) {
     for (const char* part : {"\"ts\":1795325000123,", "\"inputTokens\":1200,", "\"cost\":0.000453,", "\"cached\":true,",
                              "\"success\":true,", "\"requestDuration\":3194.120,", "\"userSource\":\"jwt\","})
         EXPECT_THAT(json, HasSubstr(part));
-    EXPECT_THAT(json,
-                testing::EndsWith("\"variant\":\"prompt-v2=concise\",\"flags\":\"cacheConflict\",\"rawFeature\":"
-                                  "\"feature 501\",\"rawModel\":\"model-501\",\"rawProvider\":\"provider-501\"}"));
+    EXPECT_THAT(json, testing::EndsWith("\"variant\":\"prompt-v2=concise\",\"flags\":\"cacheConflict\",\"rawFeature\":"
+                                        "\"feature 501\",\"rawModel\":\"model-501\",\"rawProvider\":\"provider-501\","
+                                        "\"rawUserId\":\"user 200001\"}"));
 }
 
 TEST(LogJson, EscapesTextAndReplacesWhatIsNotUtf8) {

@@ -102,7 +102,7 @@ public:
     virtual bool is_own(const journal_id& id) const = 0;
     virtual std::unique_ptr<reader> read(const journal_id& id) = 0;
 
-    // Control calls this every few ms: prepares the next segment of a writer that is about to need one, and removes
+    // Control calls this every 50 ms: prepares the next segment of a writer that is about to need one, and removes
     // segments that are shipped and older than `keep`. A segment with a begun, not yet ended request stays.
     virtual void maintain(std::int64_t now_ms) = 0;
     // Nobody knows what Redis holds now, and it may come back from an older state: while this is so, nothing that is

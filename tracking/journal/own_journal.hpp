@@ -1,5 +1,5 @@
 // A journal that this process writes: its writer, and the segments prepared for it. Control calls tidy() and prepare()
-// every few ms; when a worker is faster than that, it makes the next segment itself (a few system calls, once per
+// every 50 ms; when a worker is faster than that, it makes the next segment itself (a few system calls, once per
 // segment) rather than lose records while journal.size leaves room.
 #pragma once
 

@@ -77,7 +77,8 @@ audit_report audit::run() {
 void audit::pass(std::vector<key_share>& todo) {
     const bool first = report_.passes == 0;
     to_mend_.clear();
-    stream_.begin(*counted_, [this] {
+    const bool may_be_last = todo.empty();  // the totals are compared in the last one, with those of both streams
+    stream_.begin(*counted_, may_be_last, [this] {
         if (how_.step) how_.step(stream_.entries(), report_.passes);
     });
     if (!trimmed_ || first) trimmed_ = stream_.trimmed();

@@ -165,7 +165,7 @@ void audit::compare_small(const std::vector<item*>& some) {
 void audit::compare_members(item& one) {
     const bool set = one.second.what.holds == content::labels;
     std::vector<std::string> names;
-    for (const auto& [name, count] : std::get<named_sums>(one.second.values)) names.push_back(name);
+    for (const auto& [name, count] : std::get<named_sums>(one.second.values)) names.push_back(name.text());
     judged by;
     std::int64_t members = 0;
     for (std::size_t from = 0; from == 0 || from < names.size(); from += members_at_once) {
@@ -363,8 +363,8 @@ void audit::compare_named(item& one, const reply& value, const judged& by) {
     if (known == expected.size()) return;
     for (const auto& [name, count] : expected) {
         bool there = false;
-        for (std::size_t f = 0; f < value.elements.size(); f += 2) there |= value.elements[f].text == name;
-        if (!there && count != 0) differ(one, by, name, std::to_string(count), "not there");
+        for (std::size_t f = 0; f < value.elements.size(); f += 2) there |= value.elements[f].text == name.text();
+        if (!there && count != 0) differ(one, by, name.text(), std::to_string(count), "not there");
     }
 }
 

@@ -1,6 +1,7 @@
 // Mends what can be counted again: all keys of a day (or of a month) in one script, each made anew, only if the stream
 // still stands where it was counted to. A repair that is cut short leaves whole keys behind, and can be run again.
 #include <algorithm>
+#include <tuple>
 
 #include "tracking/store/audit.hpp"
 #include "tracking/store/message_pack.hpp"
@@ -49,22 +50,25 @@ void add_member(words& to, content holds, const std::string& name, std::int64_t 
 // The most frequent ones by name, the rest as "other".
 named_sums bounded(const named_sums& messages) {
     if (messages.size() <= messages_most) return messages;
-    std::vector<std::pair<std::int64_t, std::string>> order;
+    static const std::string other_name = "other";
+    std::vector<std::pair<std::int64_t, interned>> order;
     for (const auto& [name, count] : messages) {
-        if (name != "other") order.emplace_back(count, name);
+        if (name.text() != other_name) order.emplace_back(count, name);
     }
-    std::sort(order.begin(), order.end(), std::greater<>());
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.first, a.second.text()) > std::tie(b.first, b.second.text());
+    });
     named_sums kept;
     std::int64_t rest = 0;
-    if (const auto other = messages.find("other"); other != messages.end()) rest = other->second;
+    if (const auto other = messages.find(other_name); other != messages.end()) rest = other->second;
     for (std::size_t i = 0; i < order.size(); ++i) {
         if (i < messages_most) {
-            kept[order[i].second] = order[i].first;
+            kept.emplace(order[i].second, order[i].first);
         } else {
             rest += order[i].first;
         }
     }
-    if (rest > 0) kept["other"] = rest;
+    if (rest > 0) kept.insert_or_assign(interned(other_name), rest);
     return kept;
 }
 
@@ -138,7 +142,7 @@ std::map<audit::item*, std::pair<std::string, named_sums>> audit::stage(const st
             elements.clear();
         };
         for (const auto& [member, count] : *members) {
-            add_member(elements, holds, member, count);
+            add_member(elements, holds, member.text(), count);
             if (elements.size() >= 2 * members_at_once) send();
         }
         send();
@@ -185,7 +189,7 @@ void audit::mend_at_once(const std::vector<item*>& some) {
                         const auto old = beside->second.second.find(member);
                         if (old != beside->second.second.end() && old->second == count) continue;
                     }
-                    add_member(elements, of.what.holds, member, count);
+                    add_member(elements, of.what.holds, member.text(), count);
                 }
             }
             const auto operation = pack.open_array();

@@ -31,6 +31,20 @@ std::vector<std::int64_t> counters_in(const std::string& text) {
     return values;
 }
 
+// Up to where two pages are to be counted. They may end at different entries when one stream has lost some: then the
+// shorter way is gone.
+entry_id end_of_pages(const reply& usage, const reply& analytics, bool both) {
+    const auto last_of = [](const reply& page) {
+        return page.elements.empty() ? entry_id{} : entry_id::parse(id_of_entry(page.elements.back()));
+    };
+    const bool detailed_goes_on = usage.elements.size() == page_entries;
+    const bool general_goes_on = both && analytics.elements.size() == page_entries;
+    if (detailed_goes_on == general_goes_on)
+        return detailed_goes_on ? std::min(last_of(usage), last_of(analytics))
+                                : std::max(last_of(usage), last_of(analytics));
+    return detailed_goes_on ? last_of(usage) : last_of(analytics);
+}
+
 trimmed_part trimmed_of(const reply& meta) {
     trimmed_part of;
     if (meta.elements.size() < 6) return of;
@@ -58,10 +72,11 @@ stream_info stream_info::of(const reply& xinfo) {
     return info;
 }
 
-void audit_stream::begin(recount& into, const std::function<void()>& step) {
+void audit_stream::begin(recount& into, bool both, const std::function<void()>& step) {
     const auto meta = redis_.ask({{"HMGET", keys_.meta(), "trimmedEntries", "trimmedCostNanoUsd", "trimmedFrom",
                                    "trimmedTo", "trimmedLatestTs", "trimmedCounters"}});
     recount_ = &into;
+    both_ = both;
     step_ = step;
     trimmed_ = trimmed_of(meta.front());
     at_ = entry_id::parse(trimmed_.to);
@@ -71,39 +86,34 @@ void audit_stream::begin(recount& into, const std::function<void()>& step) {
     share_bits_ = into.share().bits;
 }
 
+void audit_stream::ask_page(entry_id behind, entry_id last) {
+    const std::string from = "(" + behind.text(), to = last.text(), most = std::to_string(page_entries);
+    std::vector<command> commands{{"HGET", keys_.meta(), "trimmedTo"},
+                                  {"XRANGE", keys_.usage_stream(), from, to, "COUNT", most}};
+    if (both_) commands.push_back({"XRANGE", keys_.analytics_stream(), from, to, "COUNT", most});
+    redis_.begin_at_once(std::move(commands));
+}
+
+// Redis makes the next page while this one is counted.
 void audit_stream::read_up_to(entry_id last, bool shrinkable) {
+    if (at_ < last) ask_page(at_, last);
     while (at_ < last) {
+        auto seen = redis_.end_at_once();
         step_();
-        const std::string from = "(" + at_.text(), to = last.text(), most = std::to_string(page_entries);
-        const auto seen = redis_.ask_at_once({{"HGET", keys_.meta(), "trimmedTo"},
-                                              {"XRANGE", keys_.usage_stream(), from, to, "COUNT", most},
-                                              {"XRANGE", keys_.analytics_stream(), from, to, "COUNT", most}});
         if (at_ < entry_id::parse(seen[0].text)) throw overtaken_by_trimming{};
         for (const auto& one : seen) {
             if (one.is_error()) throw command_problem{one.text};
         }
-        if (seen[1].elements.empty() && seen[2].elements.empty()) {
-            at_ = last;
-            return;
-        }
-        add_page(seen[1], seen[2], shrinkable);
+        if (!both_) seen.emplace_back();
+        const bool empty = seen[1].elements.empty() && seen[2].elements.empty();
+        const entry_id end = empty ? last : end_of_pages(seen[1], seen[2], both_);
+        if (end < last) ask_page(end, last);
+        add_page(seen[1], seen[2], end, shrinkable);
+        at_ = std::max(at_, end);
     }
 }
 
-// The pages may end at different entries when one stream has lost some: then the shorter way is gone.
-void audit_stream::add_page(const reply& usage, const reply& analytics, bool shrinkable) {
-    const auto last_of = [](const reply& page) {
-        return page.elements.empty() ? entry_id{} : entry_id::parse(id_of_entry(page.elements.back()));
-    };
-    const bool both_go_on = usage.elements.size() == page_entries && analytics.elements.size() == page_entries;
-    entry_id end = std::max(last_of(usage), last_of(analytics));
-    if (both_go_on) {
-        end = std::min(last_of(usage), last_of(analytics));
-    } else if (usage.elements.size() == page_entries) {
-        end = last_of(usage);
-    } else if (analytics.elements.size() == page_entries) {
-        end = last_of(analytics);
-    }
+void audit_stream::add_page(const reply& usage, const reply& analytics, entry_id end, bool shrinkable) {
     auto one = usage.elements.begin();
     auto other = analytics.elements.begin();
     std::size_t in_piece = 0;
@@ -113,14 +123,9 @@ void audit_stream::add_page(const reply& usage, const reply& analytics, bool shr
         if (!detailed && !general) break;
         const auto left = detailed ? entry_id::parse(id_of_entry(*one)) : entry_id{UINT64_MAX, UINT64_MAX};
         const auto right = general ? entry_id::parse(id_of_entry(*other)) : entry_id{UINT64_MAX, UINT64_MAX};
-        if (left != right || !same_record(*one, *other)) ++mismatches_;
+        if (both_ && (left != right || !same_record(*one, *other))) ++mismatches_;
         if (left <= right) {
-            read_counted(*one, scratch_);
-            recount_->add(scratch_);
-            ++entries_;
-            usage_cost_ = saturating_sum(usage_cost_, scratch_.cost_nano.value_or(0));
-            const auto hash = hash_of(field_of_entry(*one, "id"));
-            if (recount_->share().has(hash)) ids_.push_back(hash);
+            add_entry(*one);
             ++one;
             if (++in_piece % piece_entries == 0) recount_->settle(shrinkable, ids_.size() * sizeof(ids_[0]));
         }
@@ -136,7 +141,15 @@ void audit_stream::add_page(const reply& usage, const reply& analytics, bool shr
         ids_.shrink_to_fit();
         sorted_ = 0;
     }
-    at_ = std::max(at_, end);
+}
+
+void audit_stream::add_entry(const reply& usage) {
+    read_counted(usage, scratch_);
+    recount_->add(scratch_);
+    ++entries_;
+    usage_cost_ = saturating_sum(usage_cost_, scratch_.cost_nano.value_or(0));
+    const auto hash = hash_of(field_of_entry(usage, "id"));
+    if (recount_->share().has(hash)) ids_.push_back(hash);
 }
 
 void audit_stream::sort_ids() {

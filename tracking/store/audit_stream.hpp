@@ -22,8 +22,8 @@ class audit_stream {
 public:
     audit_stream(command_redis& redis, const key_names& keys) : redis_(redis), keys_(keys) {}
 
-    // From the first entry that is left.
-    void begin(recount& into, const std::function<void()>& step);
+    // From the first entry that is left; with `both` also the analytics stream, to be compared.
+    void begin(recount& into, bool both, const std::function<void()>& step);
     // Counts on up to `last`; throws overtaken_by_trimming. `shrinkable`: the recount may give keys up.
     void read_up_to(entry_id last, bool shrinkable);
 
@@ -40,12 +40,15 @@ public:
     bool has(std::string_view record_id);
 
 private:
-    void add_page(const reply& usage, const reply& analytics, bool shrinkable);
+    void ask_page(entry_id behind, entry_id last);
+    void add_page(const reply& usage, const reply& analytics, entry_id end, bool shrinkable);
+    void add_entry(const reply& usage);
     void sort_ids();
 
     command_redis& redis_;
     const key_names& keys_;
     recount* recount_ = nullptr;
+    bool both_ = true;
     std::function<void()> step_;
     trimmed_part trimmed_;
     entry_id at_;

@@ -103,6 +103,12 @@ std::optional<node_address> cluster_nodes::read_slots(const reply& ranges, std::
     return found;
 }
 
+// Whoever did not answer is asked after the others the next time, whose turn may not have come within the deadline.
+void cluster_nodes::ask_later(const node_address& silent) {
+    const auto at = std::find(known_.begin(), known_.end(), silent);
+    if (at != known_.end()) std::rotate(at, at + 1, known_.end());
+}
+
 // A node that is cut off from the others may go on naming itself: one that says that the cluster is well is believed
 // first (cluster_state of CLUSTER INFO), any other only when none says so.
 net::awaitable<std::variant<node_address, redis_error>> cluster_nodes::master_of(std::uint16_t slot,
@@ -121,12 +127,14 @@ net::awaitable<std::variant<node_address, redis_error>> cluster_nodes::master_of
         auto opened = co_await connection->open(server(one), std::min(left, part));
         if (const auto* error = std::get_if<redis_error>(&opened)) {
             note(error->what);
+            ask_later(one);
             continue;
         }
         auto answered = co_await connection->exchange(question, std::min(left, part));
         connection->close();
         if (const auto* error = std::get_if<redis_error>(&answered)) {
             note(error->what);
+            ask_later(one);
             continue;
         }
         const reply& ranges = std::get<std::vector<reply>>(answered).front();

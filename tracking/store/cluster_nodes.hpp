@@ -48,6 +48,7 @@ public:
     std::shared_ptr<redis_connection> make_connection() const;
 
 private:
+    void ask_later(const node_address& silent);
     std::optional<node_address> read_slots(const reply& slots, std::uint16_t wanted, const node_address& asked);
 
     boost::asio::any_io_executor executor_;

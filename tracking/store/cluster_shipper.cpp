@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "tracking/store/journal_upkeep.hpp"
 #include "tracking/store/shard_journals.hpp"
 #include "tracking/store/shards.hpp"
 
@@ -25,9 +26,6 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
-constexpr milliseconds tick_pause{20};
-constexpr milliseconds look_ahead_pause{100};
-constexpr std::size_t look_ahead_records = 5'000;
 constexpr milliseconds find_deadline{4'000};
 constexpr std::size_t troubles_max = 20;
 constexpr milliseconds pause_min{50}, pause_max{2'000};
@@ -78,7 +76,8 @@ net::awaitable<bool> cluster_shipper::impl::find() {
         co_return false;
     }
     const auto& how = part.settings.redis;
-    const auto found = co_await find_shards(part.executor, std::get<redis_url>(url), how, how.shards, find_deadline);
+    const auto found = co_await find_shards(part.executor, std::get<redis_url>(url), how, how.shards,
+                                            time_to_find(find_deadline, how.shards));
     if (const auto* error = std::get_if<redis_error>(&found)) {
         problem = error->what;
         if (!stopping && problems_told.size() < troubles_max && problems_told.insert(problem).second)
@@ -132,27 +131,18 @@ net::awaitable<void> cluster_shipper::impl::ship() {
 
 bool cluster_shipper::impl::all_connected() const {
     return !shards.empty() &&
-           std::all_of(shards.begin(), shards.end(), [](const auto& one) { return one->ship->current().connected; });
+           std::all_of(shards.begin(), shards.end(), [](const auto& one) { return one->ship->connected(); });
 }
 
 // Keeps the journals' house in order whatever Redis does.
 net::awaitable<void> cluster_shipper::impl::tick() {
-    auto next_sync = steady_clock::now(), next_look = next_sync;
+    journal_upkeep upkeep(part.journals, part.settings, part.clock);
     while (!stopping) {
         const auto now = steady_clock::now();
-        const bool away = !all_connected();
         journals.settle();
-        part.journals.keep_shipped(away);
-        part.journals.maintain(part.clock.wall_ms());
-        if (part.settings.journal.sync && now >= next_sync) {
-            part.journals.sync();
-            next_sync = now + *part.settings.journal.sync;
-        }
-        if (now >= next_look) {
-            journals.look_ahead(look_ahead_records);
-            next_look = now + look_ahead_pause;
-        }
-        tick_timer.expires_at(now + tick_pause - now.time_since_epoch() % tick_pause);  // when the shippers look, too
+        upkeep.run(!all_connected(), now);
+        if (upkeep.is_time_to_look_ahead(now)) journals.look_ahead(look_ahead_records);
+        tick_timer.expires_at(upkeep.next_run(now));  // when the shippers look, too
         co_await tick_timer.async_wait(as_result);
     }
 }

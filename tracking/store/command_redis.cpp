@@ -23,18 +23,9 @@ constexpr milliseconds find_deadline{5'000};
 // Runs a coroutine to its end on the command's own io_context.
 template <class T>
 T wait_for(net::io_context& on, net::awaitable<T> what) {
-    std::optional<T> result;
-    std::exception_ptr thrown;
-    net::co_spawn(on, std::move(what), [&](std::exception_ptr error, T value) {
-        thrown = error;
-        result = std::move(value);
-    });
-    on.restart();
-    while (!result && !thrown && on.run_one() > 0) {
-    }
-    if (thrown) std::rethrow_exception(thrown);
-    if (!result) throw command_problem{"interrupted"};
-    return std::move(*result);
+    under_way<T> one;
+    one.begin(on, std::move(what));
+    return one.end(on);
 }
 
 net::awaitable<bool> stopped(embedded_redis& which) {
@@ -60,7 +51,8 @@ std::vector<conf::settings> parts_of_command(const conf::settings& settings) {
     const auto* known = std::get_if<redis_url>(&url);
     if (known == nullptr || known->form != redis_url::form::cluster) return {settings};
     net::io_context context;
-    const auto found = wait_for(context, find_shards(context.get_executor(), *known, settings.redis, 0, find_deadline));
+    const auto found = wait_for(context, find_shards(context.get_executor(), *known, settings.redis, 0,
+                                                     time_to_find(find_deadline, settings.redis.shards)));
     if (const auto* error = std::get_if<redis_error>(&found)) throw command_problem{error->what};
     std::vector<conf::settings> parts;
     const auto count = std::get<std::uint32_t>(found);
@@ -113,24 +105,44 @@ void command_redis::check_timezone(const std::string& meta_key) {
                           settings_.timezone};
 }
 
-std::vector<reply> command_redis::ask(const std::vector<command>& commands) {
+// Sends them, as far as that goes without waiting.
+void command_redis::begin(std::vector<command> commands) {
     if (cancelled_) throw command_problem{"cancelled"};
-    auto result = wait_for(context_, redis_->pipeline(commands, deadline));
-    if (const auto* error = std::get_if<redis_error>(&result)) throw command_problem{error->what};
-    auto& replies = std::get<std::vector<reply>>(result);
+    asked_ = std::move(commands);
+    answer_.begin(context_, redis_->pipeline(asked_, deadline));
+}
+
+std::vector<reply> command_redis::end() {
+    auto answer = answer_.end(context_);
+    if (const auto* error = std::get_if<redis_error>(&answer)) throw command_problem{error->what};
+    auto& replies = std::get<std::vector<reply>>(answer);
     for (const auto& one : replies) {
         if (one.is_error()) throw command_problem{one.text};
     }
     return std::move(replies);
 }
 
-std::vector<reply> command_redis::ask_at_once(std::vector<command> commands) {
+std::vector<reply> command_redis::ask(std::vector<command> commands) {
+    begin(std::move(commands));
+    return end();
+}
+
+void command_redis::begin_at_once(std::vector<command> commands) {
     commands.insert(commands.begin(), {"MULTI"});
     commands.push_back({"EXEC"});
-    auto replies = ask(commands);
+    begin(std::move(commands));
+}
+
+std::vector<reply> command_redis::end_at_once() {
+    auto replies = end();
     auto& results = replies.back().elements;
-    if (results.size() + 2 != commands.size()) throw command_problem{"Redis did not run the transaction"};
+    if (results.size() + 2 != asked_.size()) throw command_problem{"Redis did not run the transaction"};
     return std::move(results);
+}
+
+std::vector<reply> command_redis::ask_at_once(std::vector<command> commands) {
+    begin_at_once(std::move(commands));
+    return end_at_once();
 }
 
 void command_redis::cancel() {

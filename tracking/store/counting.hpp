@@ -16,6 +16,7 @@ ending ending_of(const record& what);
 counters count(const record& what);
 
 std::int64_t saturating_sum(std::int64_t a, std::int64_t b);
+inline void add_to(std::int64_t& sum, std::int64_t value) { sum = saturating_sum(sum, value); }
 void add(counters& to, const counters& what);
 
 // The member of the day's errors: the provider's message, cut, or what is known in its place.

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "tracking/clock.hpp"
 #include "tracking/folder_lock.hpp"
 #include "tracking/store/append_only_file.hpp"
 #include "tracking/store/redis_client.hpp"
@@ -266,7 +267,8 @@ net::awaitable<void> server::supervise() {
     milliseconds pause = first_restart;
     bool told = false;  // that it is down; once, however often it is tried
     while (!stopping_) {
-        co_await sleep(look_interval);
+        look_.expires_at(tracking::next_look(std::chrono::steady_clock::now(), look_interval));
+        co_await look_.async_wait(as_result);
         if (stopping_ || running() || !in_charge()) continue;  // a child that ended is reaped in any case
         if (co_await adopt()) continue;                        // whoever was in charge before has restarted it
         if (!std::exchange(told, true))

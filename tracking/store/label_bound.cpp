@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <new>
 
 namespace tracking::store {
 
@@ -19,8 +20,11 @@ std::uint64_t tag_of(std::uint64_t day) { return (day & 0xFFFF) << 48; }
 }  // namespace
 
 label_bound::label_bound(std::uint32_t most)
-    : most_(most), mask_(slots_for(most) - 1), slots_(new std::atomic<std::uint64_t>[slots_for(most)]) {
-    for (std::size_t i = 0; i <= mask_; ++i) slots_[i].store(0, std::memory_order_relaxed);
+    : most_(most),
+      mask_(slots_for(most) - 1),
+      slots_(static_cast<std::uint64_t*>(std::calloc(slots_for(most), sizeof(std::uint64_t)))) {
+    static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free);
+    if (slots_ == nullptr) throw std::bad_alloc();
 }
 
 // Never goes back: a late record of yesterday is bounded as one of today.
@@ -55,7 +59,7 @@ bool label_bound::find(std::int64_t day, std::string_view label, bool take) noex
     const std::uint64_t hash = std::hash<std::string_view>{}(label);
     const std::uint64_t wanted = tag_of(today) | (hash >> 16 & hash_bits);
     for (std::size_t i = 0, at = hash & mask_; i <= mask_; ++i, at = (at + 1) & mask_) {
-        std::uint64_t held = slots_[at].load(std::memory_order_acquire);
+        std::uint64_t held = slot(at).load(std::memory_order_acquire);
         if (held == wanted) return true;
         if ((held & ~hash_bits) == tag_of(today)) continue;  // another label of today
         if (!take) {
@@ -63,7 +67,7 @@ bool label_bound::find(std::int64_t day, std::string_view label, bool take) noex
             return seen >> 32 == today && (seen & low_half) < most_;
         }
         if (!take_place(today)) return false;
-        if (slots_[at].compare_exchange_strong(held, wanted, std::memory_order_acq_rel)) return true;
+        if (slot(at).compare_exchange_strong(held, wanted, std::memory_order_acq_rel)) return true;
         give_place_back(today);
         if (held == wanted) return true;  // another worker was quicker with the same label
     }

@@ -77,12 +77,11 @@ void lane::forgive() {
 
 void lane::look_ahead(std::size_t most) {
     if (ended_) return;
-    if (reader_ && !reader_->dense()) return;  // whoever divided the journal looks ahead (shard_journals)
     if (!ahead_) {
         ahead_ = reader_ ? reader_->copy() : journals_.read(id_);  // the latter before the first connect
-        if (!ahead_ || !ahead_->dense()) return;
-        if (seen_ > read_) ahead_->seek(seen_);
+        if (ahead_ && ahead_->dense() && seen_ > read_) ahead_->seek(seen_);
     }
+    if (!ahead_ || !ahead_->dense()) return;  // whoever divided the journal looks ahead (shard_journals)
     const std::uint64_t seen_before = seen_;
     if (counted_ != nullptr)
         ahead_->each(most, [this](const journal::entry& one) { note_seen(one); });

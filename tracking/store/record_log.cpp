@@ -10,10 +10,11 @@
 #include <chrono>
 #include <climits>
 
+#include "tracking/clock.hpp"
+
 namespace tracking::store {
 namespace {
 
-constexpr std::chrono::milliseconds tick_interval{20};
 constexpr std::size_t records_a_turn = 500;
 constexpr std::size_t waiting_max = 1024 * 1024;  // bytes of lines; more wait in the journal
 
@@ -61,7 +62,7 @@ boost::asio::awaitable<void> record_log::run() {
     if (readers_.empty()) co_return;
     while (!stopped_) {
         print_new();
-        tick_.expires_after(tick_interval);
+        tick_.expires_at(next_look(std::chrono::steady_clock::now()));
         co_await tick_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }
 }

@@ -6,14 +6,24 @@ namespace tracking::store {
 
 namespace {
 
-constexpr std::size_t key_bytes = 320;     // of an expected key, roughly, its name and its place in the map included
-constexpr std::size_t member_bytes = 120;  // of a named sum
+constexpr std::size_t key_bytes = 320;    // of an expected key, roughly, its name and its place in the map included
+constexpr std::size_t member_bytes = 28;  // of a named sum, beside its name
+constexpr std::size_t name_bytes = 80;    // of a name, beside its text
 constexpr unsigned bits_most = 40;
 constexpr std::size_t messages_most = 5'000;  // of a day, counted apart
 
 std::string_view bare(std::string_view period) { return period.substr(period.find(':') + 1); }
 
 }  // namespace
+
+interned name_pool::intern(std::string_view name) {
+    auto found = names_.find(name);
+    if (found == names_.end()) {
+        found = names_.emplace(name).first;
+        bytes_ += name_bytes + name.size();
+    }
+    return interned(*found);
+}
 
 std::span<const std::string_view> fields_of(content which) {
     static const auto of_bucket = [] {
@@ -109,7 +119,7 @@ void recount::add_named(std::string key, content holds, std::string_view period,
     auto& to = sums<named_sums>(std::move(key), holds, period, kind, label);
     auto found = to.find(name);
     if (found == to.end()) {
-        found = to.emplace(std::string(name), 0).first;
+        found = to.emplace(pool_.intern(name), 0).first;
         bytes_ += member_bytes;
     }
     found->second = holds == content::labels ? 1 : saturating_sum(found->second, count);
@@ -133,7 +143,7 @@ void recount::settle(bool may_shrink, std::size_t beside) {
         }
     }
     page_.clear();
-    for (; may_shrink && bytes_ + beside > limit_ && share_.bits < bits_most; beside /= 2) give_up_half();
+    for (; may_shrink && bytes() + beside > limit_ && share_.bits < bits_most; beside /= 2) give_up_half();
 }
 
 void recount::add_minutes() {
@@ -223,12 +233,27 @@ void recount::give_up_half() {
     given_up_.push_back({share_.bits + 1, share_.value | std::uint64_t{1} << share_.bits});
     ++share_.bits;
     std::erase_if(keys_, [this](const auto& one) { return !share_.has(one.second.what.group(one.first)); });
+    release_names();
     bytes_ = 0;
     for (const auto& [key, of] : keys_) {
         bytes_ += key_bytes;
         if (const auto* named = std::get_if<named_sums>(&of.values)) bytes_ += named->size() * member_bytes;
         if (of.what.holds == content::active) bytes_ += hyperloglog::size;
     }
+}
+
+// Those that no key has any more.
+void recount::release_names() {
+    name_pool left;
+    for (auto& [key, of] : keys_) {
+        auto* named = std::get_if<named_sums>(&of.values);
+        if (named == nullptr) continue;
+        named_sums same;
+        same.reserve(named->size());
+        for (const auto& [name, count] : *named) same.emplace(left.intern(name), count);
+        *named = std::move(same);
+    }
+    pool_ = std::move(left);
 }
 
 }  // namespace tracking::store

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -30,7 +32,34 @@ struct key_share {
 
 using user_sums = user_bucket;
 using analytics_sums = std::array<std::int64_t, 5>;
-using named_sums = by_text<std::int64_t>;  // of histograms, statuses, zsets; labels of a set count 1
+
+// A name that is kept once, however many keys have it among their members. Of a name_pool, which outlives it.
+class interned {
+public:
+    explicit interned(const std::string& kept) : text_(&kept) {}
+    const std::string& text() const { return *text_; }
+    operator std::string_view() const { return *text_; }
+
+private:
+    const std::string* text_;
+};
+
+class name_pool {
+public:
+    interned intern(std::string_view name);
+    std::size_t bytes() const { return bytes_; }  // roughly
+
+private:
+    std::unordered_set<std::string, text_hash, std::equal_to<>> names_;
+    std::size_t bytes_ = 0;
+};
+
+struct same_text {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const { return a == b; }
+};
+// Of histograms, statuses, zsets; labels of a set count 1. Most of what an audit holds: a member takes some 28 bytes.
+using named_sums = boost::unordered_flat_map<interned, std::int64_t, text_hash, same_text>;
 
 // The field names of what is kept as numbers in a fixed order.
 std::span<const std::string_view> fields_of(content which);  // bucket, analytics, user; else empty
@@ -64,7 +93,7 @@ public:
     // The key's expectation; made (nothing is expected of it) when the name is one of ours and of this share.
     expected_key* find(const std::string& key);
     std::uint64_t pages() const { return pages_count_; }
-    std::size_t bytes() const { return bytes_; }
+    std::size_t bytes() const { return bytes_ + pool_.bytes(); }
 
 private:
     expected_key& slot(std::string key, content holds, std::string_view period, std::string_view kind = {},
@@ -83,6 +112,7 @@ private:
     void add_users(const day_bucket& day);
     void add_errors(const day_bucket& day);
     void give_up_half();
+    void release_names();
 
     const key_names& names_;
     const std::string prefix_;
@@ -92,6 +122,7 @@ private:
     const std::size_t limit_;
     const std::int64_t now_;
     std::unordered_map<std::string, expected_key> keys_;
+    name_pool pool_;
     std::size_t bytes_ = 0;
     std::uint64_t pages_count_ = 1;
 };

@@ -24,6 +24,7 @@ constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr milliseconds watch_pause{1'000};     // between two questions to the sentinels
 constexpr milliseconds watch_deadline{1'000};  // of one question
 constexpr milliseconds cluster_pause{50};      // before a command that a changing cluster did not run is sent again
+constexpr milliseconds least_time{100};        // for it to be answered then
 
 redis_server server_of(const redis_url& url) {
     return {.host = url.host,
@@ -48,7 +49,7 @@ struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
           connection(std::make_shared<redis_connection>(on, trust)),
           watching(on) {
         if (url.form != redis_url::form::cluster) return;
-        nodes.emplace(on, url, trust);
+        nodes = std::make_shared<cluster_nodes>(on, url, trust);
         slot = slot_of(key);
     }
 
@@ -59,8 +60,8 @@ struct redis_client::impl : std::enable_shared_from_this<redis_client::impl> {
     // Made anew for each opening: the watch over the connection before may still be asking those of then.
     std::shared_ptr<sentinels> watchers;
     net::steady_timer watching;
-    std::uint64_t opened = 0;  // tells the watch over an earlier connection from that over this one
-    std::optional<cluster_nodes> nodes;
+    std::uint64_t opened = 0;              // tells the watch over an earlier connection from that over this one
+    std::shared_ptr<cluster_nodes> nodes;  // null = this is no cluster
     std::uint16_t slot = 0;
     std::uint64_t moves = 0, closings = 0;
 
@@ -263,7 +264,8 @@ net::awaitable<replies_or_error> redis_client::impl::exchange_on_cluster(const s
                           [&](std::size_t i) { return !redirection_of(replies[i], here) && !is_passing(replies[i]); });
             if (again.empty()) co_return replies;
         }
-        if (steady_clock::now() + cluster_pause >= end) co_return replies;
+        // What the cluster says is told, rather than that there was no time for another answer.
+        if (steady_clock::now() + cluster_pause + least_time >= end) co_return replies;
         if (transaction) {
             again.resize(commands.size());
             for (std::size_t i = 0; i < again.size(); ++i) again[i] = i;
@@ -288,6 +290,11 @@ net::awaitable<replies_or_error> redis_client::impl::exchange_on_cluster(const s
 
 redis_client::redis_client(net::any_io_executor executor, redis_url url, conf::redis_tls trust, std::string_view key)
     : impl_(std::make_shared<impl>(executor, std::move(url), trust, key)) {}
+
+redis_client::redis_client(const redis_client& sibling, std::string_view key)
+    : impl_(std::make_shared<impl>(sibling.impl_->executor, sibling.impl_->url, sibling.impl_->by, key)) {
+    impl_->nodes = sibling.impl_->nodes;
+}
 
 redis_client::~redis_client() { close(); }
 

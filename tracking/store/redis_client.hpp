@@ -40,6 +40,8 @@ public:
     // `key`: on a cluster every command is about keys of this one's slot.
     redis_client(boost::asio::any_io_executor executor, redis_url url, conf::redis_tls trust = {},
                  std::string_view key = {});
+    // For another key of the same cluster: both know of its nodes what either has learnt.
+    redis_client(const redis_client& sibling, std::string_view key);
     ~redis_client();
 
     // No effect when connected. Errors name the host and what was being done. Behind sentinels it asks them for the

@@ -25,21 +25,30 @@ constexpr milliseconds answer_within{2'000};
 constexpr std::size_t chunk_part = 4;
 constexpr std::size_t small_chunk = 8;  // which stays whole
 
+struct asking_on {
+    explicit asking_on(report_redis::connection& one) : on(one) { ++on.asking; }
+    ~asking_on() { --on.asking; }
+    asking_on(const asking_on&) = delete;
+    asking_on& operator=(const asking_on&) = delete;
+    report_redis::connection& on;
+};
+
 }  // namespace
 
 // Into a place of the caller's: a variant as the result of a race would be merged with the race's own.
-boost::asio::awaitable<void> reports::exchange(redis_client& with, const std::vector<command>& commands,
+boost::asio::awaitable<void> reports::exchange(report_redis::connection& with, const std::vector<command>& commands,
                                                milliseconds left, answer<std::vector<reply>>& into) {
-    const auto connected = co_await with.connect(left);
+    const asking_on it_is(with);
+    const auto connected = co_await with.client.connect(left);
     if (const auto* error = std::get_if<redis_error>(&connected)) {
         into = *error;
         co_return;
     }
-    into = co_await with.pipeline(commands, left);
+    into = co_await with.client.pipeline(commands, left);
 }
 
 // The client's own deadline starts when its turn comes; the race also bounds the wait behind other reports.
-boost::asio::awaitable<answer<std::vector<reply>>> reports::ask(redis_client& whom,
+boost::asio::awaitable<answer<std::vector<reply>>> reports::ask(report_redis::connection& whom,
                                                                 const std::vector<command>& commands) {
     using namespace boost::asio::experimental::awaitable_operators;
     const auto now = steady_clock::now();
@@ -76,11 +85,11 @@ boost::asio::awaitable<std::optional<redis_error>> reports::each(std::size_t cou
         }
         co_return co_await each_of(asked, count, chunk, make, take);
     }
-    const auto& only = *redis_->shards().front();
+    auto& only = *redis_->shards().front();
     for (std::size_t done = 0; done < count;) {
         std::vector<command> commands;
         for (std::size_t i = done; i < std::min(done + chunk, count); ++i) commands.push_back(make(only.keys, i));
-        const auto result = co_await ask(only.client, commands);
+        const auto result = co_await ask(only.freest(), commands);
         if (const auto* error = std::get_if<redis_error>(&result)) co_return *error;
         for (const auto& one : std::get<std::vector<reply>>(result)) {
             if (one.is_error()) co_return redis_error{"Redis refused " + commands.front().front() + ": " + one.text};
@@ -126,7 +135,7 @@ boost::asio::awaitable<std::optional<redis_error>> reports::each_of(const std::v
             all->results[s] = redis_error{"Redis did not answer within " + std::to_string(left.count()) + " ms"};
             for (std::size_t i = done; i < std::min(done + most, count); ++i)
                 all->commands[s].push_back(make(shards[s]->keys, i));
-            auto asking = exchange(shards[s]->client, all->commands[s], left, all->results[s]);
+            auto asking = exchange(shards[s]->freest(), all->commands[s], left, all->results[s]);
             auto done_with = boost::asio::bind_cancellation_slot(all->stop[s].slot(), [all, s](std::exception_ptr) {
                 all->ended[s] = 1;
                 if (--all->open == 0) all->alarm.cancel();

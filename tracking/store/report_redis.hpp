@@ -16,11 +16,18 @@ namespace tracking::store {
 
 class report_redis {
 public:
-    struct shard {
+    struct connection {
         redis_client& client;
+        std::unique_ptr<redis_client> own{};  // what `client` refers to, when it belongs to this
+        std::size_t asking = 0;               // questions under way or waiting
+    };
+    // Several connections to one Redis: questions of one report that do not need each other's answers are asked at
+    // once, and wait for one batch that Redis is applying, not each for another. A cluster's shards have one each.
+    struct shard {
         key_names keys;
         std::size_t index = 0;
-        std::unique_ptr<redis_client> own{};  // what `client` refers to, when it belongs to this
+        std::vector<connection> connections;
+        connection& freest();
     };
 
     report_redis(redis_client& client, const key_names& keys);
@@ -37,7 +44,7 @@ public:
     void close();
 
 private:
-    void add(const std::string& prefix);
+    void add(const std::string& prefix, std::size_t connections);
 
     boost::asio::any_io_executor executor_;
     redis_url url_;

@@ -24,8 +24,6 @@ constexpr std::size_t heavy_chunk = 32;
 // Messages of each day among which the most frequent ones of several days are chosen.
 constexpr std::size_t errors_of_a_day = 100;
 
-void add_to(std::int64_t& sum, std::int64_t value) { sum = saturating_sum(sum, value); }
-
 // Calls `visit(name, value)` for the pairs of an HGETALL or a WITHSCORES reply.
 template <class Visit>
 void for_pairs(const reply& of, Visit visit) {
@@ -198,6 +196,12 @@ boost::asio::awaitable<answer<std::vector<stretch>>> reports::look_at(const std:
     for (auto& one : parts) one.repairs = repairs;
     if (looked_) *looked_ = {day_periods, parts};
     co_return parts;
+}
+
+boost::asio::awaitable<std::optional<redis_error>> reports::look_once(const std::vector<std::string>& day_periods) {
+    const auto looked = co_await look_at(day_periods);
+    if (const auto* error = std::get_if<redis_error>(&looked)) co_return *error;
+    co_return std::nullopt;
 }
 
 // What is not remembered is read of all histograms together: each pipeline may have to wait for a batch.

@@ -56,6 +56,8 @@ public:
     reports within(std::chrono::milliseconds budget) const;
     const calendar& when() const { return when_; }
 
+    // Questions about these days that are asked at once need not each find out what of them has changed.
+    boost::asio::awaitable<std::optional<redis_error>> look_once(const std::vector<std::string>& day_periods);
     // One bucket per period key ("day:2026-11-22", "month:2026-11", "hour:...", "minute:..."), zeros where Redis has
     // none. With `only`, just these counters are read (for thousands of hours).
     boost::asio::awaitable<answer<std::vector<counters>>> usage(std::vector<std::string> periods,
@@ -119,12 +121,14 @@ public:
 private:
     // `make(keys, i)` is the i-th of `count` commands, for the keys of one shard; `take(i, reply)` gets its reply,
     // never an error reply, and adds it to those of other shards. At most `chunk` commands are under way, so that
-    // neither Redis nor this process holds much for one report. With `user`, only the shard of this one is asked.
+    // neither Redis nor this process holds much for one question; a report may ask several at once. With `user`, only
+    // the shard of this one is asked.
     using make_command = std::function<command(const key_names&, std::size_t)>;
     using take_reply = std::function<void(std::size_t, const reply&)>;
-    static boost::asio::awaitable<void> exchange(redis_client& with, const std::vector<command>& commands,
+    static boost::asio::awaitable<void> exchange(report_redis::connection& with, const std::vector<command>& commands,
                                                  std::chrono::milliseconds left, answer<std::vector<reply>>& into);
-    boost::asio::awaitable<answer<std::vector<reply>>> ask(redis_client& whom, const std::vector<command>& commands);
+    boost::asio::awaitable<answer<std::vector<reply>>> ask(report_redis::connection& whom,
+                                                           const std::vector<command>& commands);
     boost::asio::awaitable<std::optional<redis_error>> learn_shards();
     // The same questions to several shards at once, a chunk at a time; `take` gets a chunk's replies shard by shard.
     boost::asio::awaitable<std::optional<redis_error>> each_of(const std::vector<report_redis::shard*>& shards,

@@ -31,7 +31,7 @@ public:
     // What the shipper of a shard takes for its directory. Maintenance, syncing and what was lost are the whole's: here
     // they do nothing (but the first shard tells what was lost).
     journal::directory& of(std::uint32_t shard);
-    // Tells the whole how far every shard has come. Called every few ms.
+    // Tells the whole how far every shard has come. Called every 50 ms.
     void settle();
     // Records behind the first one that its shard has not applied, in all journals; as far as looking ahead has seen.
     std::uint64_t lag() const;

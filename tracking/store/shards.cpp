@@ -1,6 +1,8 @@
 #include "tracking/store/shards.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "tracking/store/cluster_nodes.hpp"
 #include "tracking/store/keys.hpp"
@@ -52,6 +54,13 @@ net::awaitable<std::variant<std::uint32_t, redis_error>> find_shards(net::any_io
                                                                      milliseconds deadline) {
     const auto end = steady_clock::now() + deadline;
     std::string problem;
+    bool asked_twice = false;
+    std::unique_ptr<redis_client> latest;  // so that a node which does not answer is waited for once
+    const auto client_for = [&](const key_names& keys) -> redis_client& {
+        latest = latest ? std::make_unique<redis_client>(*latest, keys.meta())
+                        : std::make_unique<redis_client>(executor, url, how.tls, keys.meta());
+        return *latest;
+    };
     for (std::uint32_t shard = 0; shard < std::max(wanted, how.shards); ++shard) {
         const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
         if (left <= milliseconds{0}) {
@@ -59,9 +68,11 @@ net::awaitable<std::variant<std::uint32_t, redis_error>> find_shards(net::any_io
             break;
         }
         const key_names keys(shard_prefix(how.prefix, shard));
-        redis_client redis(executor, url, how.tls, keys.meta());
+        auto& redis = client_for(keys);
         const std::vector<command> question{{"HGET", keys.meta(), "shards"}};
-        const auto known = co_await ask_shard(redis, question, std::min(left, shard_deadline));
+        auto known = co_await ask_shard(redis, question, std::min(left, shard_deadline));
+        if (known.index() == 1 && !std::exchange(asked_twice, true))  // nodes that did not answer are asked last now
+            known = co_await ask_shard(redis, question, std::min(left, shard_deadline));
         if (const auto* error = std::get_if<redis_error>(&known)) {
             problem = error->what;
         } else if (const auto count = std::get<std::uint32_t>(known); count > 0) {
@@ -74,7 +85,7 @@ net::awaitable<std::variant<std::uint32_t, redis_error>> find_shards(net::any_io
     std::uint32_t made = wanted;
     for (std::uint32_t shard = 0; shard < made; ++shard) {
         const key_names keys(shard_prefix(how.prefix, shard));
-        redis_client redis(executor, url, how.tls, keys.meta());
+        auto& redis = client_for(keys);
         const std::vector<command> make{{"HSETNX", keys.meta(), "shards", std::to_string(made)},
                                         {"HGET", keys.meta(), "shards"}};
         const auto kept = co_await ask_shard(redis, make, shard_deadline);

@@ -24,6 +24,10 @@ std::string shard_prefix(std::string_view prefix, std::uint32_t shard);
 // What holds for one shard: its prefix, and its part of redis.stream_maxlen.
 conf::settings shard_settings(const conf::settings& whole, std::uint32_t shard, std::uint32_t shards);
 
+// A deadline for find_shards(), which asks one shard after the other.
+constexpr std::chrono::milliseconds time_to_find(std::chrono::milliseconds least, std::uint32_t shards) {
+    return least + shards * std::chrono::milliseconds{50};
+}
 // The number of shards of the data set in the cluster. When no shard knows it (and each could be asked), the data set
 // is made, with `wanted` shards; with wanted = 0 that is an error.
 boost::asio::awaitable<std::variant<std::uint32_t, redis_error>> find_shards(boost::asio::any_io_executor executor,

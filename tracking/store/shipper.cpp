@@ -15,6 +15,7 @@
 
 #include "tracking/store/batch_size.hpp"
 #include "tracking/store/data_set.hpp"
+#include "tracking/store/journal_upkeep.hpp"
 #include "tracking/store/lane.hpp"
 #include "tracking/store/reply_numbers.hpp"
 #include "tracking/store/scripts.hpp"
@@ -29,19 +30,15 @@ namespace {
 
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 
-constexpr milliseconds tick_pause{20};       // nobody wakes the shipper: it looks by itself, and each look is a wake-up
-constexpr milliseconds linger{60};           // a few records wait for more, so that a batch is worth its price
 constexpr std::size_t ship_at_once = 1'000;  // records that wait for nothing
 constexpr std::size_t batch_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t turn_records = 250;  // that one journal brings before it is the next one's turn
 constexpr milliseconds command_deadline{5'000};
 constexpr milliseconds connect_deadline{2'000};
 constexpr milliseconds pause_min{50}, pause_max{2'000};
-constexpr milliseconds look_ahead_pause{100};
 constexpr milliseconds adoption_pause{500};
 constexpr milliseconds inspection_pause{1'000};  // also while there is nothing to ship
 constexpr std::size_t troubles_max = 20;
-constexpr std::size_t look_ahead_records = 5'000;
 
 milliseconds longer(milliseconds pause) { return std::clamp(pause * 2, pause_min, pause_max); }
 
@@ -55,12 +52,6 @@ std::string sha1_hex(std::string_view text) {
         hex += "0123456789abcdef"[digest[i] & 15];
     }
     return hex;
-}
-
-// Everything that looks by itself looks at the same instants: one wake-up serves all.
-steady_clock::time_point next_look() {
-    const auto now = steady_clock::now();
-    return now + tick_pause - now.time_since_epoch() % tick_pause;
 }
 
 std::uint64_t sequence_in(std::string_view text) {
@@ -107,7 +98,6 @@ struct shipper::impl {
     net::awaitable<void> fill_meanwhile();
     net::awaitable<std::variant<reply, redis_error>> apply();
     net::awaitable<void> sleep(net::steady_timer& on, milliseconds pause);
-    net::awaitable<void> look_later(net::steady_timer& on);
 
     std::unique_ptr<lane> make_lane(const journal::journal_id& of) const;
     void fill();
@@ -135,14 +125,15 @@ struct shipper::impl {
     bool stopping = false, flushing = false;
     milliseconds pause{0};
     std::string address;                  // without credentials
+    std::string redis_at;                 // the URL that `redis` was made for
     std::set<std::string> troubles_told;  // since it was well
     std::string dataset;
     std::uint64_t moves_known = 0;  // of redis, when positions were asked
     std::map<journal::journal_id, std::unique_ptr<lane>> lanes;
-    batch filling;                          // what was read and is not sent
-    steady_clock::time_point filled_since;  // when its first record was read
-    std::uint64_t lost_told = 0;            // records that found no room, as Redis knows it
-    bool goes_alone = false;                // it is of one journal that was refused
+    batch filling;                // what was read and is not sent
+    bool rest_may_go = false;     // a look has just begun: what is there goes, however few
+    std::uint64_t lost_told = 0;  // records that found no room, as Redis knows it
+    bool goes_alone = false;      // it is of one journal that was refused
     batch_size size;
     batch sending;
     std::optional<steady_clock::time_point> sent_at;  // the batch that Redis has not answered yet
@@ -166,11 +157,6 @@ void shipper::impl::tell(const std::string& text, bool good) {
 
 net::awaitable<void> shipper::impl::sleep(net::steady_timer& on, milliseconds length) {
     on.expires_after(length);
-    co_await on.async_wait(as_result);
-}
-
-net::awaitable<void> shipper::impl::look_later(net::steady_timer& on) {
-    on.expires_at(next_look());
     co_await on.async_wait(as_result);
 }
 
@@ -199,14 +185,17 @@ void shipper::impl::note_data_set(const data_set& found) {
 }
 
 net::awaitable<bool> shipper::impl::open_up() {
-    auto url = redis_url::parse(part.redis_url());
+    const std::string at = part.redis_url();
+    auto url = redis_url::parse(at);
     if (const auto* wrong = std::get_if<std::string>(&url)) {
         lose_connection(*wrong);
         co_return false;
     }
     address = std::get<redis_url>(url).text;
-    redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)), part.settings.redis.tls,
-                                           keys.meta());
+    const bool other = std::exchange(redis_at, at) != at;
+    if (!redis || other)  // one that stays knows which nodes did not answer
+        redis = std::make_unique<redis_client>(part.executor, std::move(std::get<redis_url>(url)),
+                                               part.settings.redis.tls, keys.meta());
     const auto connected = co_await redis->connect(connect_deadline);
     if (const auto* error = std::get_if<redis_error>(&connected)) {
         lose_connection(error->what);
@@ -340,21 +329,18 @@ bool shipper::impl::retry_due() const {
 
 bool shipper::impl::due() const {
     if (filling.records() == 0) return false;
-    return flushing || goes_alone || filling.records() >= std::min(ship_at_once, batch_most()) ||
-           steady_clock::now() - filled_since >= linger;
+    return flushing || goes_alone || rest_may_go || room() == 0 || filling.records() >= ship_at_once;
 }
 
 // Reads what is new, from every journal in turn, so that none keeps the others waiting.
 void shipper::impl::fill() {
     if (goes_alone) return;
-    const bool was_empty = filling.records() == 0;
     for (bool more = true; more && room() > 0;) {
         more = false;
         for (auto& [id, of] : lanes) {
             if (!of->refused()) more |= of->read(std::min(turn_records, room()), filling) > 0;
         }
     }
-    if (was_empty) filled_since = steady_clock::now();
 }
 
 // A journal that holds what Redis refuses must not keep the others from being shipped.
@@ -465,6 +451,7 @@ net::awaitable<bool> shipper::impl::pass() {
         if (clean) tell("connected", true);
         co_return false;
     }
+    if (!goes_alone && room() > 0) rest_may_go = false;  // those that come now wait for others
     std::swap(filling, sending);
     filling.clear();
     goes_alone = false;
@@ -506,7 +493,11 @@ net::awaitable<void> shipper::impl::ship() {
         if (ready && !redis->connected()) lose_connection("the connection ended, or the sentinels name another master");
         const bool moved = ready && co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
-        if (ready && !moved && !stopping) co_await look_later(nap);
+        if (ready && !moved && !stopping) {
+            nap.expires_at(next_look(steady_clock::now()));
+            co_await nap.async_wait(as_result);
+            rest_may_go = true;
+        }
     }
     lose_connection("stopped");
     state.redis = "stopped";
@@ -514,24 +505,18 @@ net::awaitable<void> shipper::impl::ship() {
 
 // Keeps the journals' house in order whatever Redis does.
 net::awaitable<void> shipper::impl::tick() {
-    auto next_sync = steady_clock::now();
-    auto next_look = steady_clock::now();
+    journal_upkeep upkeep(part.journals, part.settings, part.clock);
     while (!stopping) {
         const auto now = steady_clock::now();
-        part.journals.keep_shipped(!ready);
-        part.journals.maintain(part.clock.wall_ms());
-        if (part.settings.journal.sync && now >= next_sync) {
-            part.journals.sync();
-            next_sync = now + *part.settings.journal.sync;
-        }
-        if (now >= next_look) {
-            next_look = now + look_ahead_pause;
+        upkeep.run(!ready, now);
+        if (upkeep.is_time_to_look_ahead(now)) {
             const bool stuck = !ready || room() == 0 || (sent_at && now - *sent_at >= look_ahead_pause);
             for (auto& [id, of] : lanes) {
                 if (stuck || of->refused()) of->look_ahead(look_ahead_records);
             }
         }
-        co_await look_later(tick_timer);
+        tick_timer.expires_at(upkeep.next_run(now));
+        co_await tick_timer.async_wait(as_result);
     }
 }
 
@@ -565,6 +550,8 @@ void shipper::stop() {
     impl_->tick_timer.cancel();
     if (impl_->redis) impl_->redis->close();
 }
+
+bool shipper::connected() const { return impl_->state.connected; }
 
 shipper_state shipper::current() const {
     shipper_state now = impl_->state;

@@ -73,6 +73,7 @@ public:
     boost::asio::awaitable<bool> flush(std::chrono::milliseconds deadline) override;
     void stop() override;
     shipper_state current() const override;
+    bool connected() const;  // of current(), for who asks often
 
 private:
     struct impl;

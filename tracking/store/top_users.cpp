@@ -60,8 +60,7 @@ boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
             const take_reply note = [&](std::size_t, const reply& one) {
                 fresh.cut |= one.elements.size() / 2 >= leaders_of_day;
                 for (std::size_t i = 0; i + 1 < one.elements.size(); i += 2) {
-                    auto& sum = read[one.elements[i].text];
-                    sum = saturating_sum(sum, score_in(one.elements[i + 1].text));
+                    add_to(read[one.elements[i].text], score_in(one.elements[i + 1].text));
                 }
             };
             if (auto error = co_await each(part.to - part.from, chunk, lead, note)) co_return std::move(*error);
@@ -70,8 +69,7 @@ boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
         }
         cut |= known->cut;
         for (const auto& [user, requests] : known->requests) {
-            auto& sum = sums[user];
-            sum = saturating_sum(sum, requests);
+            add_to(sums[user], requests);
         }
         if (known == &fresh) memory_->keep("leaders", part, std::move(fresh));
     }
@@ -83,8 +81,7 @@ boost::asio::awaitable<answer<std::vector<std::string>>> reports::leading_users(
     sums.clear();
     for (const auto& of_part : std::get<scores_by_stretch>(exact)) {
         for (std::size_t u = 0; u < candidates.size(); ++u) {
-            auto& sum = sums[candidates[u]];
-            sum = saturating_sum(sum, of_part[u]);
+            add_to(sums[candidates[u]], of_part[u]);
         }
     }
     co_return leaders(sums, most);
@@ -112,8 +109,7 @@ boost::asio::awaitable<answer<reports::scores_by_stretch>> reports::scores(const
             };
             const take_reply take = [&](std::size_t, const reply& one) {
                 for (std::size_t u = 0; u < std::min(missing.size(), one.elements.size()); ++u) {
-                    auto& sum = more[missing[u]];
-                    sum = saturating_sum(sum, score_in(one.elements[u].text));
+                    add_to(more[missing[u]], score_in(one.elements[u].text));
                 }
             };
             if (auto error = co_await each(part.to - part.from, chunk, make, take)) co_return std::move(*error);
@@ -141,7 +137,7 @@ boost::asio::awaitable<std::optional<redis_error>> reports::add_month_figures(st
         const auto wanted = months[i / rows.size()].second[i % rows.size()];
         auto& row = rows[i % rows.size()];
         const auto counted = wanted >= requests ? tokens : share_of(tokens, wanted, requests);
-        row.tokens_used = saturating_sum(row.tokens_used, counted);
+        add_to(row.tokens_used, counted);
         if (!one.elements[2].text.empty()) row.plan = one.elements[2].text;  // months ascend: the latest stays
     };
     co_return co_await each(months.size() * rows.size(), chunk, totals, add_tokens);
@@ -169,9 +165,9 @@ boost::asio::awaitable<answer<std::vector<reports::user_row>>> reports::top_user
         month.resize(users.size());
         for (std::size_t u = 0; u < users.size(); ++u) {
             const auto of_part = std::get<scores_by_stretch>(requests)[part][u];
-            month[u] = saturating_sum(month[u], of_part);
-            rows[u].requests = saturating_sum(rows[u].requests, of_part);
-            rows[u].cost_nano = saturating_sum(rows[u].cost_nano, std::get<scores_by_stretch>(cost)[part][u]);
+            add_to(month[u], of_part);
+            add_to(rows[u].requests, of_part);
+            add_to(rows[u].cost_nano, std::get<scores_by_stretch>(cost)[part][u]);
         }
     }
     if (auto error = co_await add_month_figures(rows, in_range)) co_return std::move(*error);
