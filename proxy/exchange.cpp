@@ -81,7 +81,7 @@ bool exchange::begin() {
         meter_->begin(*rules_,
                       {request_.head, *request_.way, request_.peer, trusted, request_.request_id, request_.arrived,
                        request_.arrived_ms},
-                      *parts_.seen_tokens);
+                      *parts_.seen_tokens, parts_.scanners);
     }
     request_body_.begin(request_.body, limits().header_bytes, body_of::request,
                         trusted ? nullptr : rules_->identity.get());
@@ -90,7 +90,10 @@ bool exchange::begin() {
     if (!first_payload_.empty()) first_spare_ = request_.received.before(first_payload_.data());
     first_consumed_ = request_.head_length + first.consumed;
     body_whole_ = request_body_.done();
-    if (meter_) meter_->request_body(first_payload_);
+    if (meter_) {
+        meter_->request_body(first_payload_);
+        if (body_whole_) meter_->request_whole();
+    }
 
     const std::uint64_t most = limits().body_bytes;
     const std::uint64_t stated =
@@ -122,7 +125,7 @@ task<bool> exchange::connect(bool fresh) {
     if (!turn_.is_first()) why.error = ECONNRESET;  // see send()
     while (!client_gone_ && request_.client.is_open() && parts_.upstream.choose(turn_)) {
         if (meter_) meter_->attempt();
-        wrote_any_ = false;
+        wrote_any_ = sent_whole_ = false;
         upstream_ = fresh ? nullptr : parts_.upstream.take_idle(turn_);
         reused_ = upstream_ != nullptr;
         if (reused_) co_return true;
@@ -153,8 +156,10 @@ task<exchange::step> exchange::send() {
         co_return step::retry;
     }
     if (body_whole_) {
+        sent_whole_ = static_cast<bool>(sent);
         if (meter_) meter_->request_sent(now());
     } else if (sent) {
+        let_go_of_request();  // it cannot be sent again, and its place is wanted: see watch_client()
         uploading_ = true;
         run_upload();
     }
@@ -357,8 +362,8 @@ bool exchange::begin_answer() {
     if (answer_framing_ == body_kind::chunked || answer_framing_ == body_kind::until_close)
         answer_framing_ = client_minor_ == 0 ? body_kind::until_close : body_kind::chunked;
     // An answer that overtakes its request is the last: what is left of the body stands before any other request.
-    client_stays_ =
-        client_keeps_alive_ && request_body_.done() && !parts_.draining && answer_framing_ != body_kind::until_close;
+    client_stays_ = client_keeps_alive_ && request_body_.done() && !uploading_ && !parts_.draining &&
+                    answer_framing_ != body_kind::until_close;
     upstream_stays_ = wants_keep_alive(answer_) && verdict.body.kind != body_kind::until_close;
     upstream_keeps_ = stated_keep_alive(answer_);
     if (verdict.body.kind != body_kind::length &&
@@ -456,7 +461,7 @@ exchange_end exchange::how_it_ended() noexcept {
 // Keeps the upstream's connection when the exchange left nothing behind on it.
 void exchange::settle_upstream() noexcept {
     if (!upstream_) return;
-    if (upstream_stays_ && answer_complete_ && request_body_.done() && answer_in_.empty() && failed_status_ == 0) {
+    if (upstream_stays_ && answer_complete_ && sent_whole_ && answer_in_.empty() && failed_status_ == 0) {
         parts_.upstream.give_back(turn_, std::move(upstream_), upstream_keeps_);
     } else {
         upstream_->close();

@@ -79,8 +79,10 @@ private:
     task<bool> upload_piece(buffer& rest);
     void upload_failed(int status, const char* problem) noexcept;
 
-    // Watches the client while the answer is under way.
+    // Watches the client while the answer is under way, or what it sent cannot be passed on.
     void watch_client() noexcept;
+    void watch_departure() noexcept;
+    static void on_departure(void* self) noexcept;
     static void on_client_event(void* self) noexcept;
     void client_left() noexcept;
     bool client_lost() noexcept;  // while writing to it
@@ -114,6 +116,7 @@ private:
     std::size_t first_consumed_ = 0;
     body_reader request_body_;
     bool body_whole_ = false;  // the body came with the head, so that it can be sent again
+    bool sent_whole_ = false;  // the upstream's socket has taken all of the request
 
     buffer answer_in_;
     response_head& answer_;

@@ -39,7 +39,11 @@ task<> exchange::upload() {
         if (!co_await upload_piece(rest)) co_return;
     }
     uploaded_ = now();
-    if (meter_) meter_->request_sent(uploaded_);
+    sent_whole_ = true;
+    if (meter_) {
+        meter_->request_whole();
+        meter_->request_sent(uploaded_);
+    }
     watch_client();
 }
 
@@ -53,7 +57,9 @@ task<bool> exchange::upload_piece(buffer& rest) {
     if (meter_) meter_->request_body(piece.payload);
 
     framed_piece out({}, piece.payload, request_.body.kind, request_body_);
+    watch_departure();  // while the upstream takes nothing, nothing is read that would tell
     const io_result sent = co_await write_all(*upstream_, out.pieces(), limits().body_timeout);
+    request_.client.unwatch();
     if (sent.error == io_error::timed_out && !answer_started_)
         co_return upload_failed(504, "the upstream does not take the request"), false;
     if (!sent || stop_uploading_) co_return false;
@@ -85,9 +91,18 @@ task<> exchange::stop_upload() {
 // ---- The client's departure -------------------------------------------------------------------------------------
 
 void exchange::watch_client() noexcept {
-    if (request_.received.full()) return;  // it sends requests ahead: it is there
+    if (request_.received.full()) return watch_departure();  // it sends requests ahead
     request_.client.watch(&exchange::on_client_event, this);
 }
+
+// Its end alone may only say that there is nothing more to ask.
+void exchange::watch_departure() noexcept {
+    const bool end_is_none = rules_->settings.forward.half_close;
+    request_.client.watch_departure(end_is_none ? stream::departure::reset : stream::departure::end,
+                                    &exchange::on_departure, this);
+}
+
+void exchange::on_departure(void* self) noexcept { static_cast<exchange*>(self)->client_left(); }
 
 void exchange::on_client_event(void* self) noexcept {
     auto& me = *static_cast<exchange*>(self);

@@ -83,14 +83,16 @@ void meter::stated_facts::clear() {
 
 std::int64_t meter::micros_since_arrival(steady_time at) const noexcept { return micros(received_, at); }
 
-void meter::begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens) {
+void meter::begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens,
+                  scanner_pools& scanners) {
     rules_ = &by;
+    scanners_ = &scanners;
     record_.clear();
     stated_.clear();
     counted_ = {};
     cache_ = {};
     ticket_ = 0;
-    answered_ = sent_known_ = forwarded_ = false;
+    answered_ = asked_stream_ = sent_known_ = forwarded_ = false;
     received_ = last_upstream_ = what.received;
     record_.id = tracking::make_uuid7(what.received_ms);
     record_.request_id.assign(what.request_id);
@@ -107,7 +109,26 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     is_head_ = what.head.method == "HEAD";
     record_.content_type = what.way.content_type;
     record_.feature = what.way.feature;
-    request_.begin(what.way.said, what.head.value(field_id::content_type), what.head.value(field_id::content_encoding));
+    request_ = scanners.requests.take();
+    request_->begin(what.way.said, what.head.value(field_id::content_type),
+                    what.head.value(field_id::content_encoding));
+}
+
+void meter::request_whole() {
+    if (!request_) return;
+    take_asked();
+    request_->rest();
+    request_.reset();
+}
+
+// What the request says of itself, as far as it was read.
+void meter::take_asked() {
+    if (!request_) return;
+    request_->finish();
+    const auto& asked = request_->facts();
+    assign_clean(record_.requested_model, asked.model, label_bytes);
+    assign_clean(record_.user_claim, asked.user_claim, 256);
+    asked_stream_ = asked.stream;
 }
 
 void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
@@ -151,30 +172,28 @@ void meter::answer_head(const response_head& head) {
     answered_ = true;
     read_facts(head);
     cache_ = rules_->caches.judge(head.view(), !provider_.empty());
-    answer_.begin({.content_type = head.value(field_id::content_type),
-                   .content_encoding = head.value(field_id::content_encoding),
-                   .status = head.status,
-                   .provider = provider_,
-                   .is_head_request = is_head_,
-                   .counts = counted_});
+    answer_ = scanners_->answers.take();
+    answer_->begin({.content_type = head.value(field_id::content_type),
+                    .content_encoding = head.value(field_id::content_encoding),
+                    .status = head.status,
+                    .provider = provider_,
+                    .is_head_request = is_head_,
+                    .counts = counted_});
 }
 
 void meter::answer_body(std::string_view piece, steady_time now) noexcept {
     if (piece.empty()) return;
     last_upstream_ = now;
     if (!record_.ttft_us) record_.ttft_us = micros_since_arrival(now);
-    if (answer_.feed(piece) && !record_.first_token_us) record_.first_token_us = micros_since_arrival(now);
+    if (answer_->feed(piece) && !record_.first_token_us) record_.first_token_us = micros_since_arrival(now);
 }
 
 // Provider, models and user, in the order of trust: the application's own word, the bytes, the defaults.
 void meter::take_names() {
-    request_.finish();
-    const auto& asked = request_.facts();
+    take_asked();
     const auto& pricing = rules_->settings.pricing;
-    const std::string_view shape = answered_ ? std::string_view(answer_.facts().provider) : std::string_view{};
-    const std::string_view answering = answered_ ? std::string_view(answer_.facts().model) : std::string_view{};
-    assign_clean(record_.requested_model, asked.model, label_bytes);
-    assign_clean(record_.user_claim, asked.user_claim, 256);
+    const std::string_view shape = answered_ ? std::string_view(facts().provider) : std::string_view{};
+    const std::string_view answering = answered_ ? std::string_view(facts().model) : std::string_view{};
     assign_clean(record_.provider,
                  !stated_.provider.empty() ? std::string_view(stated_.provider)
                  : !provider_.empty()      ? provider_
@@ -182,10 +201,10 @@ void meter::take_names() {
                                            : std::string_view(pricing.default_provider),
                  label_bytes);
     assign_clean(record_.ai_model,
-                 !stated_.model.empty() ? std::string_view(stated_.model)
-                 : !answering.empty()   ? answering
-                 : !asked.model.empty() ? std::string_view(asked.model)
-                                        : std::string_view(pricing.default_model),
+                 !stated_.model.empty()             ? std::string_view(stated_.model)
+                 : !answering.empty()               ? answering
+                 : !record_.requested_model.empty() ? std::string_view(record_.requested_model)
+                                                    : std::string_view(pricing.default_model),
                  label_bytes);
     if (!stated_.content_type.empty()) {
         record_.content_type = stated_.content_type;
@@ -197,7 +216,7 @@ void meter::take_names() {
         record_.user_from = tracking::user_source::app;
     }
     if (!stated_.plan.empty()) record_.plan = stated_.plan;
-    record_.stream = asked.stream || (answered_ && answer_.facts().stream);
+    record_.stream = asked_stream_ || (answered_ && facts().stream);
 }
 
 void meter::take_usage(bool aborted) {
@@ -205,7 +224,7 @@ void meter::take_usage(bool aborted) {
     record_.tokens_used = std::nullopt;
     record_.estimated = false;
     if (!answered_) return;
-    const auto& facts = answer_.facts();
+    const auto& facts = this->facts();
     record_.input_tokens = stated_.input_tokens ? stated_.input_tokens : facts.input_tokens;
     record_.output_tokens = stated_.output_tokens ? stated_.output_tokens : facts.output_tokens;
     record_.cached_tokens = facts.cached_tokens;
@@ -235,18 +254,18 @@ void meter::take_usage(bool aborted) {
         record_.tokens_used = sum(record_.input_tokens.value_or(0), record_.output_tokens.value_or(0));
 }
 
-void meter::take_outcome(const exchange_end& how, const tracking::usage::usage_facts& facts) {
+void meter::take_outcome(const exchange_end& how) {
     record_.result = how.result;
     record_.status = how.result == outcome::client_abort ? 499 : how.status;
     const bool fine_status = how.status >= 200 && how.status < 400;
-    const bool told_failure = answered_ && (facts.error_event || stated_.failed);
+    const bool told_failure = answered_ && (facts().error_event || stated_.failed);
     record_.success = how.result == outcome::ok && how.delivered && fine_status && !told_failure;
     if (how.result == outcome::ok && !record_.success) record_.result = outcome::error;
-    if (answered_) record_.finish_reason = facts.finish_reason;
+    if (answered_) record_.finish_reason = facts().finish_reason;
     if (!stated_.error.empty()) {
         record_.error_message = stated_.error;
-    } else if (answered_ && !facts.error_message.empty()) {
-        assign_clean(record_.error_message, facts.error_message, message_bytes);
+    } else if (answered_ && !facts().error_message.empty()) {
+        assign_clean(record_.error_message, facts().error_message, message_bytes);
     } else if (!how.problem.empty()) {
         assign_clean(record_.error_message, how.problem, message_bytes);
     }
@@ -314,8 +333,8 @@ void meter::nothing_billed() {
 }
 
 void meter::take_cache(int status) {
-    const auto& facts = answer_.facts();
     if (!answered_ || status >= 400) return;
+    const auto& facts = this->facts();
     const bool header_says = cache_.answer >= tracking::cache_answer::weak_hit;
     record_.cached = stated_.cached || header_says || facts.cached_flag;
     if (stated_.cached) {
@@ -330,7 +349,6 @@ void meter::take_cache(int status) {
 
 // The first that applies: a response cache, nothing billable, a figure that was told, the catalogue, an estimate.
 void meter::take_cost(const exchange_end& how) {
-    const auto& facts = answer_.facts();
     record_.price_id.clear();
     if (record_.cached) {
         if (record_.tokens_used) {
@@ -347,12 +365,12 @@ void meter::take_cost(const exchange_end& how) {
         return;
     }
     const bool told = record_.tokens_used || billed_alone(record_.units);
-    const bool reported = stated_.cost_nano || (answered_ && facts.reported_cost_pico);
+    const bool reported = stated_.cost_nano || (answered_ && facts().reported_cost_pico);
     if (!billable_ || (!reported && !told && !(record_.success && how.status < 300))) {
         nothing_billed();
         record_.usage_from = usage_source::none;
     } else if (reported) {
-        record_.cost_nano = stated_.cost_nano ? *stated_.cost_nano : sum(*facts.reported_cost_pico, 500) / 1000;
+        record_.cost_nano = stated_.cost_nano ? *stated_.cost_nano : sum(*facts().reported_cost_pico, 500) / 1000;
         record_.cost_from = cost_source::reported;
     } else if (told && take_price()) {
         // Images or seconds alone are usage where something is billed by them; an application's list of links is none.
@@ -368,12 +386,11 @@ void meter::take_cost(const exchange_end& how) {
 }
 
 void meter::end(const exchange_end& how, steady_time now, tracking::journal::writer& journal, label_bounds& labels) {
-    if (answered_) answer_.finish();
-    const auto& facts = answer_.facts();
+    if (answered_) answer_->finish();
     label_bounds::unfold(record_);
+    request_whole();
     take_names();
-    request_.rest();
-    take_outcome(how, facts);
+    take_outcome(how);
     take_cache(how.status);
     take_usage(how.result == outcome::client_abort || how.result == outcome::upstream_abort);
     take_cost(how);
@@ -381,6 +398,7 @@ void meter::end(const exchange_end& how, steady_time now, tracking::journal::wri
     if (sent_known_) record_.upstream_us = micros(sent_, last_upstream_);
     labels.fold(record_);
     journal.end(ticket_, record_);
+    answer_.reset();
 }
 
 }  // namespace proxy

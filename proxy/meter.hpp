@@ -11,6 +11,7 @@
 #include "conf/config.hpp"
 #include "proxy/head.hpp"
 #include "proxy/label_bounds.hpp"
+#include "proxy/object_pool.hpp"
 #include "proxy/route_memory.hpp"
 #include "proxy/tls.hpp"
 #include "tracking/clock.hpp"
@@ -50,6 +51,13 @@ struct exchange_end {
     std::string problem;     // of an answer that aimeter made itself
 };
 
+// What reads bodies: lent to a meter for as long as there is a body to be read. A few serve all requests that are under
+// way, and stay in the processor's cache.
+struct scanner_pools {
+    object_pool<tracking::usage::request_scanner> requests;
+    object_pool<tracking::usage::answer_scanner> answers;
+};
+
 class meter {
 public:
     struct arrival {
@@ -61,8 +69,11 @@ public:
         steady_time received;
         std::int64_t received_ms;
     };
-    void begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens);
-    void request_body(std::string_view piece) noexcept { request_.feed(piece); }
+    // `scanners` stays until the meter has ended.
+    void begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens,
+               scanner_pools& scanners);
+    void request_body(std::string_view piece) noexcept { request_->feed(piece); }
+    void request_whole();  // no more of its body comes
     void attempt() noexcept { ++record_.attempts; }
     // The request is about to be written to the upstream: the begin frame, once.
     void forward(tracking::journal::writer& journal, label_bounds& labels);
@@ -83,10 +94,11 @@ private:
         bool failed = false;
         void clear();
     };
+    void take_asked();
     void read_facts(const response_head& head);
     void take_names();
     void take_usage(bool aborted);
-    void take_outcome(const exchange_end& how, const tracking::usage::usage_facts& facts);
+    void take_outcome(const exchange_end& how);
     void take_cost(const exchange_end& how);
     void take_cache(int status);
     void nothing_billed();
@@ -95,16 +107,19 @@ private:
     tracking::billed_usage usage_to_price() const;
     std::optional<tracking::price_quote> quote() const;
     std::int64_t micros_since_arrival(steady_time at) const noexcept;
+    const tracking::usage::usage_facts& facts() const noexcept { return answer_->facts(); }  // when answered_
 
     const rules* rules_ = nullptr;
     tracking::record record_;
     tracking::identity who_;
-    tracking::usage::request_scanner request_;
-    tracking::usage::answer_scanner answer_;
+    scanner_pools* scanners_ = nullptr;
+    object_pool<tracking::usage::request_scanner>::lent request_;  // until the request is whole
+    object_pool<tracking::usage::answer_scanner>::lent answer_;    // from the answer's head on
     stated_facts stated_;
     tracking::usage::head_counts counted_;  // by the provider, in the answer's head
     tracking::cache_verdict cache_;
     std::string_view provider_;  // of the host or path; empty when they tell none
+    bool asked_stream_ = false;
     bool billable_ = true;
     bool is_head_ = false;
     bool answered_ = false;

@@ -147,6 +147,7 @@ bool stream::quiet_now() noexcept {
 void stream::note_events(std::uint32_t events) noexcept {
     constexpr std::uint32_t ended = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
     if ((events & ended) != 0) peer_ended_ = true;
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0) peer_reset_ = true;
     if ((events & (EPOLLIN | ended)) != 0) read_.ready = true;
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) write_.ready = true;
     if (tls_) [[unlikely]]
@@ -162,12 +163,10 @@ void stream::note_crossed() noexcept {
 void stream::act_on_events() noexcept {
     const auto keep = shared_from_this();
     if (write_.ready && end_awaits_writable_) end_sending();
-    if (read_.ready) {
-        if (read_.coroutine) {
-            finish(read_, io_error::none);
-        } else if (notify_ != nullptr) {
-            std::exchange(notify_, nullptr)(notify_context_);
-        }
+    if (read_.ready && read_.coroutine) {
+        finish(read_, io_error::none);
+    } else if (notify_ != nullptr && watch_is_due()) {
+        std::exchange(notify_, nullptr)(notify_context_);
     }
     if (write_.ready && write_.coroutine) finish(write_, io_error::none);
 }
@@ -179,7 +178,20 @@ void stream::finish(waiter& which, io_error result) noexcept {
     std::exchange(which.coroutine, nullptr).resume();
 }
 
+bool stream::watch_is_due() const noexcept {
+    switch (watched_for_) {
+        case watched_for::end:
+            return peer_ended_;
+        case watched_for::reset:
+            return peer_reset_;
+        case watched_for::bytes:
+            break;
+    }
+    return read_.ready && !read_.coroutine;
+}
+
 void stream::watch(void (*notify)(void*), void* context) noexcept {
+    watched_for_ = watched_for::bytes;
     notify_ = notify;
     notify_context_ = context;
     if (open_ && read_.ready) std::exchange(notify_, nullptr)(notify_context_);
@@ -189,6 +201,13 @@ void stream::watch_behind_end(void (*notify)(void*), void* context) noexcept {
     read_.ready = false;
     end_is_read_ = true;
     watch(notify, context);
+}
+
+void stream::watch_departure(departure how, void (*notify)(void*), void* context) noexcept {
+    watched_for_ = how == departure::end ? watched_for::end : watched_for::reset;
+    notify_ = notify;
+    notify_context_ = context;
+    if (open_ && watch_is_due()) reactor_.act_again(*this);
 }
 
 void stream::unwatch() noexcept {

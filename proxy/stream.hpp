@@ -63,6 +63,10 @@ public:
     void watch(void (*notify)(void*), void* context) noexcept;
     // The same when the end of the stream has been read: `notify` hears whether more becomes of it, a reset.
     void watch_behind_end(void (*notify)(void*), void* context) noexcept;
+    // The same when the peer has ended its side, or has reset the connection, however much that it sent is still
+    // unread: nothing is read for that. Never calls from within.
+    enum class departure : std::uint8_t { end, reset };
+    void watch_departure(departure how, void (*notify)(void*), void* context) noexcept;
     void unwatch() noexcept;
     bool was_reset() noexcept;  // asked of the kernel, once: it tells each reset to one who asks
 
@@ -90,6 +94,8 @@ private:
         bool ready = false;        // the system call is worth trying
         std::uint8_t at_once = 0;  // waits in a row that did not have to wait
     };
+    enum class watched_for : std::uint8_t { bytes, end, reset };
+    bool watch_is_due() const noexcept;
     void finish(waiter& which, io_error result) noexcept;
     void expire(steady_time now) noexcept;
     io_error note(tls_channel::state now, waiter& of) noexcept;
@@ -108,6 +114,7 @@ private:
     waiter write_;
     void (*notify_)(void*) = nullptr;
     void* notify_context_ = nullptr;
+    watched_for watched_for_ = watched_for::bytes;
     std::unique_ptr<tls_channel> tls_;
     // OpenSSL may have to write before it can read, and the other way round (a new key is asked for and told).
     bool reading_awaits_writable_ = false;
@@ -116,6 +123,7 @@ private:
     bool open_ = true;
     bool end_is_read_ = false;  // and set aside while its reset is watched for
     bool peer_ended_ = false;   // its end has been reported, which happens once: reading must go on until it is found
+    bool peer_reset_ = false;   // the connection is over in both directions
 };
 
 class stream::wait {

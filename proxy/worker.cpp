@@ -51,6 +51,7 @@ worker::worker(options with)
              .buffers = buffers_,
              .upstream = upstream_,
              .meters = meters_,
+             .scanners = scanners_,
              .ended = ended_requests_,
              .heads = heads_,
              .routes = routes_,

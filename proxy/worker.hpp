@@ -69,6 +69,7 @@ private:
     reactor reactor_;
     stream_list streams_;
     buffer_pool buffers_;
+    scanner_pools scanners_;
     object_pool<meter> meters_;
     ended_requests ended_requests_;
     object_pool<exchange_heads> heads_;

@@ -29,7 +29,8 @@ struct worker_parts {
     stream_list& streams;
     buffer_pool& buffers;
     upstream_pool& upstream;
-    object_pool<meter>& meters;  // large (scanners, decoders)
+    object_pool<meter>& meters;
+    scanner_pools& scanners;  // large (decoders)
     ended_requests& ended;
     object_pool<exchange_heads>& heads;
     route_memory& routes;

@@ -166,6 +166,32 @@ TEST_F(proxy_faults, no_connection_in_time_is_504) {
     EXPECT_LT(clock::now() - before, prompt);
 }
 
+// Whatever of a request the upstream did not take would be read in front of the next one.
+TEST_F(proxy_faults, a_connection_that_did_not_take_its_request_whole_serves_no_other) {
+    AIMETER_ONLY();
+    if (tls_everywhere::get() != nullptr) GTEST_SKIP() << "over a unix socket, which is never TLS";
+    const temp_dir folder;
+    scripted_upstream lazy(folder.path() + "/socket");  // whose buffers are small
+    const step serve_one = serve(answer_with(ok_response("ok", "Connection: close\r\n")));
+    lazy.otherwise({serve_one});
+    start({.upstream = lazy.url()});
+    for (std::size_t bytes = 64 * 1024; bytes < 448 * 1024; bytes += 16 * 1024) {
+        const std::size_t index = lazy.connections();
+        const auto gate = make_gate();
+        const step read_nothing = [gate](upstream_connection&) { return gate->wait(); };
+        lazy.next({wait_head(), send(ok_response("early")), read_nothing, wait_bytes(bytes), serve_one});
+        raw_client client = connect();
+        client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" +
+                    std::string(bytes, 'b'));
+        ASSERT_EQ(client.read().body, "early");
+        raw_client other = connect();
+        other.send(get);
+        gate->set();
+        ASSERT_EQ(other.read().body, "ok") << bytes;
+        while (!lazy.wait_ended(index, milliseconds(10))) ASSERT_EQ(ask(get).body, "ok") << bytes;
+    }
+}
+
 // ---- clients that leave or crawl ----------------------------------------------------------------------------------
 
 TEST_F(proxy_faults, a_client_that_leaves_before_the_answer_aborts_the_upstream) {
@@ -291,6 +317,24 @@ TEST_F(proxy_faults, a_client_that_leaves_in_the_middle_of_its_body_aborts_the_u
         EXPECT_TRUE(upstream.wait_ended(index, prompt));
         EXPECT_TRUE(upstream.connection(index).requests.empty()) << "taken for a whole request";
     }
+}
+
+// Its request fills what is read at once, so that nothing more is read before the answer.
+TEST_F(proxy_faults, a_client_that_leaves_after_a_large_request_aborts_the_upstream) {
+    start();
+    for (const std::size_t bytes : {32'000U, 65'000U, 300'000U}) {
+        for (const bool with_reset : {false, true}) {
+            const std::size_t index = upstream.connections();
+            upstream.next({wait_request()});
+            raw_client client = connect();
+            client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" +
+                        std::string(bytes, 'b'));
+            ASSERT_TRUE(upstream.wait(index, [](const auto& c) { return c.requests.size() == 1; }));
+            with_reset ? client.reset() : client.close();
+            EXPECT_TRUE(upstream.wait_ended(index, prompt)) << bytes << (with_reset ? " RST" : " FIN");
+        }
+    }
+    expect_still_serving();
 }
 
 TEST_F(proxy_faults, a_client_that_leaves_in_the_middle_of_the_answer_aborts_the_upstream) {

@@ -286,6 +286,21 @@ TEST_F(proxy_record, upstream_that_stops_in_the_middle) {
     expect_fields(redis().hash("aimeter:usage:total"), {{"errors", "1"}, {"aborted", "0"}});
 }
 
+TEST_F(proxy_record, client_that_leaves_while_the_upstream_takes_nothing_of_its_body) {
+    const temp_dir folder;
+    scripted_upstream lazy(folder.path() + "/socket");  // whose buffers are small
+    lazy.next({wait_head(), stall()});
+    start({.upstream = lazy.url()});
+    raw_client client = connect();
+    client.send("POST " + std::string(default_path) + " HTTP/1.1\r\nHost: app\r\nContent-Length: 5000000\r\n\r\n" +
+                std::string(1'000'000, 'b'));
+    ASSERT_TRUE(lazy.wait_received(0, "\r\n\r\n"));
+    client.reset();  // an orderly end would wait behind what nobody reads
+    const auto all = records(1);
+    ASSERT_EQ(all.size(), 1U);
+    expect_fields(all.front(), {{"success", "0"}, {"status", "499"}, {"outcome", "client_abort"}});
+}
+
 TEST_F(proxy_record, client_that_leaves) {
     start();
     upstream.next({wait_request()});
