@@ -79,7 +79,7 @@ struct api::impl {
 
     awaitable<response> one_user(std::string_view name, query asked) {
         auto id = percent_decoded(name);
-        if (!id) co_return problem(400, "The user's id has a malformed %XX in it.");
+        if (!id) co_return problem(400, "The user's id has a malformed %XX in it.", "id");
         const auto reports = with.reports.within(report_budget);
         co_return co_await user(reports, with.clock.wall_ms(), std::move(*id), std::move(asked));
     }

@@ -436,7 +436,8 @@ bool exchange::answer_ended(io_error how) noexcept {
 // ---- The end ----------------------------------------------------------------------------------------------------
 
 task<> exchange::answer_failure() {
-    client_stays_ = client_keeps_alive_ && body_whole_ && !parts_.draining && failed_status_ >= 500;
+    client_stays_ =
+        client_keeps_alive_ && client_minor_ != 0 && body_whole_ && !parts_.draining && failed_status_ >= 500;
     out_ = problem_response(failed_status_, problem_, request_.request_id, client_stays_, to_head_);
     std::array<iovec, 1> pieces{piece_of(out_)};
     const io_result sent = co_await write_all(request_.client, pieces, limits().body_timeout);

@@ -185,7 +185,8 @@ task<bool> session::serve() {
 
 // ---- Admin requests ---------------------------------------------------------------------------------------------
 
-task<bool> session::read_admin_body(body_framing framing, std::string& into) {
+// `awaited`: its client sends it when it is told to (RFC 9110, 10.1.1).
+task<bool> session::read_admin_body(body_framing framing, bool awaited, std::string& into) {
     body_reader reader;
     reader.begin(framing, rules_->settings.limits.header_bytes, body_of::request);
     while (!reader.done()) {
@@ -196,7 +197,10 @@ task<bool> session::read_admin_body(body_framing framing, std::string& into) {
         if (into.size() > max_admin_body)
             co_return co_await refuse(413, "the request body is larger than allowed"), false;
         if (reader.done()) break;
+        if (std::exchange(awaited, false) && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) co_return false;
         const io_error waited = co_await client_->readable(rules_->settings.limits.body_timeout);
+        if (waited == io_error::timed_out)
+            co_return co_await refuse(408, "the request body did not arrive in time"), false;
         if (waited != io_error::none) co_return false;
         const io_result got = client_->try_read(received_.room());
         if (got) received_.filled(got.bytes);
@@ -221,8 +225,11 @@ task<bool> session::serve_admin(body_framing framing) {
     const bool to_head = head_.method == "HEAD";
     const int minor_version = head_.minor_version;
     const bool stays = wants_keep_alive(head_) && head_.minor_version == 1 && !parts_.draining;
+    const bool awaited =
+        minor_version != 0 && tracking::equals_ignoring_case(head_.value(field_id::expect), "100-continue");
     received_.consume(parser_.length());
-    if (!co_await read_admin_body(framing, question.body)) co_return false;
+    head_.method = {};  // its bytes go
+    if (!co_await read_admin_body(framing, awaited, question.body)) co_return false;
 
     const auto answer = std::make_shared<admin_answer>();
     parts_.ask_control(std::move(question), [answer](admin::response response) {

@@ -36,7 +36,7 @@ private:
     task<bool> serve();
     task<bool> serve_admin(body_framing body);
     task<> serve_live(admin::response answer);
-    task<bool> read_admin_body(body_framing body, std::string& into);
+    task<bool> read_admin_body(body_framing body, bool awaited, std::string& into);
     task<> refuse(int status, std::string_view problem);
     task<bool> send(std::string response);
     task<> close_gently();

@@ -148,7 +148,9 @@ TEST_F(AdminUser, AnIdMayHoldAnything) {
     EXPECT_EQ(get("org%2Fteam%207%3Fa%3Db%26c%25%2F%C3%A9%2B%22?days=2")["userId"], id);
     EXPECT_EQ(get("org/team%207%3Fa=b&c%25/%c3%a9+%22")["totals"]["requests"], 1) << "slashes and plus as they are";
     EXPECT_EQ(ask("a%2").status, 400);
-    EXPECT_EQ(ask("%GG").status, 400);
+    const auto malformed = ask("%GG");
+    EXPECT_EQ(malformed.status, 400);
+    EXPECT_EQ(json::parse(malformed.body)["parameter"], "id");
 }
 
 TEST_F(AdminUser, AUserNeverSeenIsNotThere) {

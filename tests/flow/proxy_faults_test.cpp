@@ -35,6 +35,17 @@ TEST_F(proxy_faults, the_client_connection_survives_a_502) {
     EXPECT_EQ(client.read().body, "ok");
 }
 
+// HTTP/1.0 keeps a connection only when it is told so, and an error says nothing of the kind.
+TEST_F(proxy_faults, a_502_ends_the_connection_of_an_http_1_0_client) {
+    AIMETER_ONLY();
+    upstream.next({wait_request(), reset_now()});
+    start();
+    raw_client client = connect();
+    client.send("GET /g HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
+    expect_problem(client.read(), 502);
+    EXPECT_TRUE(client.ends(prompt));
+}
+
 TEST_F(proxy_faults, reset_close_and_garbage_before_an_answer_are_502) {
     start();
     for (const script& how : std::vector<script>{{wait_request(), reset_now()},

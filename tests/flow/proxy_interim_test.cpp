@@ -307,5 +307,31 @@ TEST_F(proxy_interim, what_an_upstream_did_not_read_of_a_body_is_no_request) {
     for (const auto& request : upstream.requests()) EXPECT_NE(request.target(), "/smuggled");
 }
 
+// Its own pages are aimeter's to ask the body for.
+TEST_F(proxy_interim, an_admin_request_that_awaits_100_is_asked_for_its_body) {
+    AIMETER_ONLY();
+    start();
+    raw_client client = connect();
+    client.send("POST /admin/login HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n");
+    EXPECT_EQ(client.read().status(), 100);
+    client.send("token=wrong");
+    EXPECT_EQ(client.read().status(), 401);
+
+    raw_client with_body = connect();
+    with_body.send(
+        "POST /admin/login HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\ntoken=wrong");
+    EXPECT_EQ(with_body.read().status(), 401) << "it did not wait";
+    EXPECT_EQ(upstream.connections(), 0U);
+}
+
+TEST_F(proxy_interim, an_admin_request_whose_body_stalls_is_408) {
+    AIMETER_ONLY();
+    start({.config = "[limits]\nbody_timeout = \"200ms\""});
+    raw_client client = connect();
+    client.send("POST /admin/login HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\ntoken=");
+    expect_problem(client.read(), 408);
+    EXPECT_TRUE(client.ends());
+}
+
 }  // namespace
 }  // namespace tests
