@@ -90,4 +90,9 @@ using maybe_count = std::optional<std::int64_t>;
 maybe_count plus(maybe_count a, maybe_count b) noexcept;
 inline maybe_count first_of(maybe_count a, maybe_count b) noexcept { return a ? a : b; }
 
+// The facts hold all that was generated, and all of the input: some state reasoning, or cached and written tokens,
+// beside them. A part that is larger than its whole was left out of it; of reasoning the total may say so too.
+void add_reasoning_apart(usage_facts& facts, maybe_count total) noexcept;
+void add_cached_apart(usage_facts& facts) noexcept;
+
 }  // namespace tracking::usage

@@ -68,6 +68,20 @@ maybe_count plus(maybe_count a, maybe_count b) noexcept {
     return *a > most - *b ? most : *a + *b;
 }
 
+void add_reasoning_apart(usage_facts& facts, maybe_count total) noexcept {
+    const maybe_count reasoned = facts.reasoning_tokens;
+    const maybe_count sum = plus(plus(facts.input_tokens, facts.output_tokens), reasoned);
+    const bool total_says = facts.input_tokens && facts.output_tokens && sum == total;
+    if (reasoned.value_or(0) > 0 && (total_says || *reasoned > facts.output_tokens.value_or(0))) {
+        facts.output_tokens = plus(facts.output_tokens, reasoned);
+    }
+}
+
+void add_cached_apart(usage_facts& facts) noexcept {
+    const maybe_count parts = plus(facts.cached_tokens, facts.cache_write_tokens);
+    if (parts.value_or(0) > facts.input_tokens.value_or(0)) facts.input_tokens = plus(facts.input_tokens, parts);
+}
+
 const shape_table& shape_table::get() {
     static const shape_table table;
     return table;

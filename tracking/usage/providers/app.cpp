@@ -63,7 +63,14 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
     facts.cache_write_1h_tokens = found.count(bedrock_write_1h);
     facts.reasoning_tokens = first_of(found.count(reasoning), found.count(reasoning_detail));
     if (facts.input_tokens) facts.input_tokens = plus(facts.input_tokens, plus(read, written));
-    if (!facts.input_tokens && !facts.output_tokens) facts.input_tokens = found.count(total);
+    if (!facts.input_tokens && !facts.output_tokens) {
+        facts.input_tokens = found.count(total);
+    } else {
+        // AI SDK 5 hands on what the provider said: Gemini's outputTokens without thoughts, Anthropic's inputTokens
+        // without what its cache served.
+        add_reasoning_apart(facts, found.count(total));
+        if (!read && !written) add_cached_apart(facts);
+    }
     if (!facts.output_tokens && found.count(total) && found.count(total) == facts.input_tokens) facts.output_tokens = 0;
 }
 

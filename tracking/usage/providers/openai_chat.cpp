@@ -88,13 +88,6 @@ bool has_usage(const found_values& found) noexcept {
     return found.count(total) && !found.count(input) && !found.count(output);
 }
 
-// xAI leaves reasoning out of completion_tokens; the total tells.
-bool reasoning_is_apart(const found_values& found, maybe_count reasoned) noexcept {
-    const maybe_count parts = plus(found.count(prompt), found.count(completion));
-    return reasoned.value_or(0) > 0 && found.count(prompt) && found.count(completion) &&
-           plus(parts, reasoned) == found.count(total);
-}
-
 void usage(const found_values& found, usage_facts& facts) noexcept {
     const maybe_count sum = found.count(total);
     facts.input_tokens = found.count(prompt);
@@ -107,18 +100,19 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
     facts.image_input_tokens = found.count(image_in);
     facts.audio_output_tokens = found.count(audio_out);
     facts.image_output_tokens = found.count(image_out);
-    if (!facts.input_tokens && !facts.output_tokens)
+    if (!facts.input_tokens && !facts.output_tokens) {
         facts.input_tokens = sum;  // embeddings, rerank: all of it is input
-    if (!facts.output_tokens && sum && sum == facts.input_tokens) facts.output_tokens = 0;
-    if (reasoning_is_apart(found, facts.reasoning_tokens)) {
-        facts.output_tokens = plus(facts.output_tokens, facts.reasoning_tokens);
+    } else {
+        add_reasoning_apart(facts, sum);  // xAI; Perplexity's deep research, which leaves it out of the total too
     }
+    if (!facts.output_tokens && sum && sum == facts.input_tokens) facts.output_tokens = 0;
     // Mistral states audio input in seconds and leaves its tokens out of prompt_tokens, but not out of the total.
     const maybe_count parts = plus(facts.input_tokens, facts.output_tokens);
     if (found.count(audio_seconds) && sum && facts.output_tokens && parts < sum) {
         facts.audio_input_tokens = *sum - *parts;
         facts.input_tokens = *sum - *facts.output_tokens;
     }
+    add_cached_apart(facts);
 }
 
 }  // namespace
