@@ -41,8 +41,7 @@ constexpr auto keys = std::to_array<wanted>({
     {"error.type", want::error_word},
     {"error.code", want::error_word},
     {"error.status", want::error_word},
-    {"errorText", want::error},
-    {"errorText", want::error_text},
+    {"errorText", want::maybe_error},  // AI SDK: of the stream, or of one tool call
     {"message", want::maybe_error},
     {"Message", want::maybe_error},
     {"detail", want::maybe_error},
