@@ -24,6 +24,9 @@ constexpr auto keys = std::to_array<wanted>({
     {"delta.message.tool_calls.function.name", want::signal},
     {"delta.message.tool_calls.function.arguments", want::args},
 
+    {"delta.error", want::error},
+    {"delta.error", want::error_text},
+
     {"?.usage", want::scope},
     {"?.usage.billed_units.input_tokens", want::count, billed_input},
     {"?.usage.billed_units.output_tokens", want::output_count, billed_output},

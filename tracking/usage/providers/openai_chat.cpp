@@ -62,6 +62,12 @@ constexpr auto keys = std::to_array<wanted>({
     {"choices[].message.tool_calls[].function.name", want::signal},
     {"choices[].message.tool_calls[].function.arguments", want::args},
 
+    {"x_groq.error", want::error},  // Groq: why a stream was stopped early
+    {"x_groq.error", want::error_text},
+    {"choices[].error", want::error},  // OpenRouter
+    {"choices[].error.message", want::error_text},
+    {"choices[].error.code", want::error_word},
+
     {"?.usage", want::scope},
     {"?.usage.prompt_tokens", want::count, prompt},
     {"?.usage.completion_tokens", want::output_count, completion},
