@@ -154,11 +154,14 @@ TEST(UsageNames, PathsNameProviders) {
 TEST(UsageNames, CountingAndModerationAreFree) {
     for (const char* path :
          {"/v1beta/models/g:countTokens", "/v1beta/models/g%3AcountTokens?key=x", "/v1/messages/count_tokens",
-          "/v1/moderations", "/v1/moderations/", "/v1/responses/input_tokens", "/model/m/count-tokens", "/tokenize"}) {
+          "/v1/moderations", "/v1/moderations/", "/v1/responses/input_tokens", "/model/m/count-tokens", "/tokenize",
+          "/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict",
+          "/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens%3ArawPredict?x=1"}) {
         EXPECT_FALSE(read_target("", path).billable) << path;
     }
     for (const char* path : {"/v1/embeddings", "/v1/chat/completions", "/v1beta/models/g:generateContent",
-                             "/v1/messages", "/api/ai/job-match", "/", "", "/count_tokens/x"}) {
+                             "/v1/messages", "/api/ai/job-match", "/", "", "/count_tokens/x",
+                             "/v1/projects/p/locations/l/publishers/anthropic/models/claude-haiku-4-5:rawPredict"}) {
         EXPECT_TRUE(read_target("", path).billable) << path;
     }
 }

@@ -213,7 +213,9 @@ bool billable_operation(std::string_view target) noexcept {
                                                                 ":countTextTokens", ":computeTokens"};
     operation_buffer buffer;
     const std::string_view last = split_tail(path_only(target), buffer).last;
-    if (std::ranges::find(free, last) != free.end()) return false;
+    // Claude on Vertex counts tokens as if that were a model: .../models/count-tokens:rawPredict.
+    const std::string_view operation = last.substr(0, last.find(':'));
+    if (std::ranges::find(free, operation) != free.end()) return false;
     return std::ranges::none_of(free_verbs, [&](std::string_view verb) { return last.ends_with(verb); });
 }
 
