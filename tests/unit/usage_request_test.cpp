@@ -136,6 +136,12 @@ TEST(UsageNames, PathsNameProviders) {
         {"/v1/chat/completions", "openai"},
         {"/v1/responses", "openai"},
         {"/v1/embeddings?x=1", "openai"},
+        {"/v1/images/generations", "openai"},
+        {"/v1/images/edits", "openai"},
+        {"/v1/images/variations", "openai"},
+        {"/v1/audio/transcriptions", "openai"},
+        {"/v1/audio/translations", "openai"},
+        {"/openai/v1/audio/speech/", "openai"},
         {"/v1/messages", "anthropic"},
         {"/v1/messages/count_tokens", "anthropic"},
         {"/v1beta/models/gemini-2.0-flash:generateContent", "gemini"},
@@ -145,6 +151,8 @@ TEST(UsageNames, PathsNameProviders) {
         {"/api/ai/generate-cover-letter", ""},
         {"/api/chat", ""},
         {"/api/messages", ""},
+        {"/audio/speech", ""},
+        {"/v1/images/embeddings", ""},
         {"/", ""},
         {"", ""}};
     for (const auto& [path, provider] : paths)

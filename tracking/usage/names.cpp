@@ -135,6 +135,25 @@ bool is_bedrock_verb(std::string_view last) noexcept {
     return std::ranges::find(verbs, last) != verbs.end();
 }
 
+struct operation_rule {
+    std::string_view before;
+    std::string_view last;
+};
+
+constexpr auto openai_operations = std::to_array<operation_rule>({
+    {"/v1", "responses"},
+    {"/v1", "completions"},
+    {"/v1", "embeddings"},
+    {"/v1", "moderations"},
+    {"/v1/chat", "completions"},
+    {"/v1/images", "generations"},
+    {"/v1/images", "edits"},
+    {"/v1/images", "variations"},
+    {"/v1/audio", "transcriptions"},
+    {"/v1/audio", "translations"},
+    {"/v1/audio", "speech"},
+});
+
 }  // namespace
 
 std::string_view path_only(std::string_view target) noexcept {
@@ -198,11 +217,10 @@ std::string_view provider_of_path(std::string_view target) noexcept {
     const std::string_view before = end.before;
     if (before.ends_with("/v1") && (end.last == "messages" || end.last == "complete")) return "anthropic";
     if (before.ends_with("/v1/messages")) return "anthropic";
-    if (before.ends_with("/v1/chat") && end.last == "completions") return "openai";
-    static constexpr std::array<std::string_view, 5> openai{"responses", "completions", "embeddings", "moderations",
-                                                            "generations"};
-    const bool v1 = before.ends_with("/v1") || before.ends_with("/v1/images");
-    return v1 && std::ranges::find(openai, end.last) != openai.end() ? "openai" : "";
+    const bool openai = std::ranges::any_of(openai_operations, [&](const operation_rule& rule) {
+        return before.ends_with(rule.before) && end.last == rule.last;
+    });
+    return openai ? "openai" : "";
 }
 
 bool billable_operation(std::string_view target) noexcept {
