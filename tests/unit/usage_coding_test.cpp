@@ -102,10 +102,15 @@ std::size_t in_use() {
     return now.uordblks + now.hblkhd;
 }
 
-TEST(Decoder, AtRestItHoldsNoneOfTheLargeWindows) {
+std::string numbers(std::size_t bytes) {
     std::string text;
     std::mt19937 random(7);
-    while (text.size() < 3U << 20U) text += std::to_string(random()) + " ";
+    while (text.size() < bytes) text += std::to_string(random()) + " ";
+    return text;
+}
+
+TEST(Decoder, AtRestItHoldsNoneOfTheLargeWindows) {
+    const std::string text = numbers(3U << 20U);
     const std::size_t before = in_use();
     std::array<decoder, 8> many;
     for (const auto& [coding, bytes] : std::vector<coded_body>{
@@ -140,14 +145,31 @@ TEST(Decoder, RefusesWindowsThatTakeTooMuchMemory) {
     EXPECT_EQ(decoded_size(d, brotli_parts({answer}, 26, true)[0]), 0U);
 }
 
-TEST(Decoder, ReadsAnOrdinaryBodyWhoseWindowCouldBeTheLargest) {
+TEST(Decoder, ReadsBrotliOfTheLargestWindow) {
+    const std::string_view text = answer;
     decoder d;
     ASSERT_TRUE(d.begin("br"));
-    EXPECT_EQ(decoded_size(d, brotli_parts({answer}, 24)[0]), answer.size());
+    EXPECT_EQ(decoded_size(d, brotli_parts({text}, 24)[0]), answer.size());
     ASSERT_TRUE(d.begin("br"));
-    EXPECT_EQ(decoded_size(
-                  d, brotli_parts({std::string_view(answer).substr(0, 9), std::string_view(answer).substr(9)}, 24)[0]),
-              9U);
+    std::size_t flushed = 0;
+    for (const std::string& part : brotli_parts({text.substr(0, 9), text.substr(9)}, 24))
+        flushed += decoded_size(d, part);
+    EXPECT_EQ(flushed, answer.size());
+    const std::string longer = numbers(12U << 20U);
+    ASSERT_TRUE(d.begin("br"));
+    EXPECT_EQ(decoded_size(d, brotli_parts({longer}, 24)[0]), longer.size());
+}
+
+TEST(Decoder, ALongBodyTakesItsWindowAndNoMore) {
+    const std::string text = numbers(24U << 20U);
+    for (const auto& [coding, bytes, window] : std::vector<std::tuple<std::string, std::string, std::size_t>>{
+             {"br", brotli_parts({text}, 24)[0], 16U << 20U}, {"zstd", zstd_parts({text}, 23)[0], 8U << 20U}}) {
+        const std::size_t before = in_use();
+        decoder d;
+        ASSERT_TRUE(d.begin(coding));
+        decoded_size(d, std::string_view(bytes).substr(0, bytes.size() - bytes.size() / 8));
+        EXPECT_LT(in_use(), before + window + (1U << 20U)) << coding;
+    }
 }
 
 // ---- Frames, members, parts -------------------------------------------------------------------------------------
@@ -204,6 +226,19 @@ TEST(UsageCoding, EveryCutOfEveryCodingSaysTheSame) {
         for (std::size_t at = 0; at <= bytes.size(); ++at) {
             ASSERT_EQ(scan(scanner, head_of(coding), in_two(bytes, at)).facts(), whole) << coding << " " << at;
         }
+    }
+}
+
+// Filler packs into almost nothing, which is no reason to read less of it.
+TEST(UsageCoding, FiftyMegabytesOfFillerAreRead) {
+    const std::string body =
+        R"({"text":")" + std::string(50U << 20U, 'x') + R"(","usage":{"prompt_tokens":3,"completion_tokens":4}})";
+    for (const auto& [coding, bytes] : std::vector<coded_body>{{"gzip", deflated(body, 31)},
+                                                               {"deflate", deflated(body, 15)},
+                                                               {"br", brotli_parts({body}, 22)[0]},
+                                                               {"br", brotli_parts({body}, 24)[0]},
+                                                               {"zstd", zstd_parts({body}, 21)[0]}}) {
+        EXPECT_EQ(facts_of(bytes, head_of(coding)).at("output_tokens"), json(4)) << coding;
     }
 }
 

@@ -9,9 +9,9 @@ namespace tracking::usage {
 
 namespace {
 
-// A head of a few bytes may ask for 16 MiB. The window is allocated as the body grows, so that a body of a larger
-// window is read like any other until it is that long; then it is corrupt to us. All else a decoder asks for is less.
-constexpr std::size_t largest_block = (std::size_t{1} << window_bits) + 64U * 1024U;
+// The largest window of RFC 7932 is 16 MiB, and all else that a decoder asks for is less. A head of a few bytes may ask
+// for it, but its pages take memory only as the body fills them.
+constexpr std::size_t largest_block = (std::size_t{1} << 24U) + 64U * 1024U;
 
 void* allocate(void* /*opaque*/, std::size_t size) noexcept {
     return size <= largest_block ? std::malloc(size) : nullptr;

@@ -10,9 +10,6 @@
 
 namespace tracking::usage {
 
-// The largest window that a body may ask for: what RFC 9659 allows zstd in HTTP, and what a decoder has to offer.
-inline constexpr unsigned window_bits = 23;
-
 // One decompressor; kept and reused from body to body.
 class coding {
 public:
@@ -42,10 +39,10 @@ std::unique_ptr<coding> make_gzip_coding() noexcept;
 // deflate: the zlib format (RFC 1950), and the raw one (RFC 1951) that some servers send under that name. At rest: 40
 // KB.
 std::unique_ptr<coding> make_deflate_coding() noexcept;
-// br (RFC 7932) without large windows. At rest: nothing.
+// br (RFC 7932), windows of up to 16 MiB; not the "large window" format. At rest: nothing.
 std::unique_ptr<coding> make_brotli_coding() noexcept;
-// zstd (RFC 8878), several frames in a row and skippable ones included; dictionaries are not known. At rest: nothing,
-// but for up to 4 contexts of 100 KB that all of a thread's share.
+// zstd (RFC 8878), windows of up to 8 MiB, several frames in a row and skippable ones included; dictionaries are not
+// known. At rest: nothing, but for up to 4 contexts of 100 KB that all of a thread's share.
 std::unique_ptr<coding> make_zstd_coding() noexcept;
 
 }  // namespace tracking::usage

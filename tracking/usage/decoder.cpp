@@ -77,7 +77,7 @@ void decoder::rest() noexcept {
 
 bool decoder::within_limits(std::uint64_t written) const noexcept {
     if (written > limits_.bytes) return false;
-    return written < limits_.ratio_after || written / (read_ + 1) <= limits_.ratio;
+    return limits_.ratio == 0 || written < limits_.ratio_after || written / (read_ + 1) <= limits_.ratio;
 }
 
 bool decoder::run(std::size_t number, std::string_view piece, decoded_sink& to) noexcept {

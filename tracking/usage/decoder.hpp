@@ -18,10 +18,11 @@ public:
     virtual void on_decoded(std::string_view piece) noexcept = 0;
 };
 
-// The most that one body may decode to: an answer to small bodies that unpack to huge ones.
+// The most that one body may decode to: an answer to small bodies that unpack to huge ones. Unless asked for there is
+// no ratio: filler in br or zstd packs tens of thousands to one, and the bytes bound the work.
 struct decode_limits {
     std::uint64_t bytes = 64U << 20U;
-    std::uint64_t ratio = 2000;             // decoded to encoded; DEFLATE cannot exceed 1032, and no text comes near it
+    std::uint64_t ratio = 0;                // decoded to encoded; 0 = any
     std::uint64_t ratio_after = 1U << 20U;  // the ratio is looked at from here on
 };
 

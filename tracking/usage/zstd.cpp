@@ -9,6 +9,9 @@ namespace tracking::usage {
 
 namespace {
 
+// What RFC 9659 allows in HTTP, and what a decoder has to offer.
+constexpr int window_bits = 23;
+
 // Contexts that are at rest, for the next bodies of this thread: making one takes 7 us, twice what a small answer takes
 // to decode. One that grew a window is not kept: 100 KB each is all that a thread holds.
 class spare_contexts {
