@@ -69,6 +69,12 @@ bool billed_alone(const tracking::unit_counts& units) {
            some(units.characters);
 }
 
+// A stream that arrived whole, but told of its failure in place of its last usage.
+bool failed_in_stream(const exchange_end& how, const tracking::usage::usage_facts& facts) {
+    return how.result == outcome::ok && how.delivered && how.status >= 200 && how.status < 300 && facts.stream &&
+           facts.error_event;
+}
+
 std::int64_t micros(steady_time from, steady_time to) noexcept {
     return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
@@ -219,7 +225,7 @@ void meter::take_names() {
     record_.stream = asked_stream_ || (answered_ && facts().stream);
 }
 
-void meter::take_usage(bool aborted) {
+void meter::take_usage(bool cut_short) {
     record_.usage_from = usage_source::none;
     record_.tokens_used = std::nullopt;
     record_.estimated = false;
@@ -244,7 +250,7 @@ void meter::take_usage(bool aborted) {
         record_.usage_from = usage_source::body;
     }
     // An answer cut short: its final usage never came, but the text that was sent was generated.
-    if (aborted && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
+    if (cut_short && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
         const auto unseen = static_cast<std::int64_t>((facts.uncounted_text_bytes + 3) / 4);
         record_.output_tokens = sum(record_.output_tokens.value_or(0), unseen);
         record_.usage_from = usage_source::estimated;
@@ -392,7 +398,8 @@ void meter::end(const exchange_end& how, steady_time now, tracking::journal::wri
     take_names();
     take_outcome(how);
     take_cache(how.status);
-    take_usage(how.result == outcome::client_abort || how.result == outcome::upstream_abort);
+    const bool aborted = how.result == outcome::client_abort || how.result == outcome::upstream_abort;
+    take_usage(aborted || (answered_ && failed_in_stream(how, facts())));
     take_cost(how);
     record_.duration_us = micros_since_arrival(now);
     if (sent_known_) record_.upstream_us = micros(sent_, last_upstream_);

@@ -97,7 +97,7 @@ private:
     void take_asked();
     void read_facts(const response_head& head);
     void take_names();
-    void take_usage(bool aborted);
+    void take_usage(bool cut_short);
     void take_outcome(const exchange_end& how);
     void take_cost(const exchange_end& how);
     void take_cache(int status);

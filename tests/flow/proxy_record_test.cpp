@@ -252,6 +252,39 @@ TEST_F(proxy_record, provider_errors) {
     expect_fields(redis().hash("aimeter:usage:total"), {{"errors", "3"}, {"requests", "3"}});
 }
 
+TEST_F(proxy_record, a_stream_that_ends_in_an_error_costs_the_text_that_came_before) {
+    const auto begun = [](const std::string& text) {
+        return R"(data: {"object":"chat.completion.chunk","model":"gpt-4o-mini","choices":[{"delta":{"content":")" +
+               text + "\"}}]}\n\n";
+    };
+    const std::string failed = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n";
+    // 10 bytes are 3 tokens: 3 x 0.60 = 1.8 micro-dollars
+    expect_fields(record_of(event_stream({begun("Hello "), begun("Bern"), failed, "data: [DONE]\n\n"})),
+                  {{"success", "0"},
+                   {"outcome", "error"},
+                   {"errorMessage", "overloaded"},
+                   {"inputTokens", "(absent)"},
+                   {"outputTokens", "3"},
+                   {"tokensUsed", "3"},
+                   {"usageSource", "estimated"},
+                   {"estimated", "1"},
+                   {"cost", "0.0000018"},
+                   {"costSource", "catalogue"}});
+    const redis_record nothing{{"success", "0"},   {"tokensUsed", "0"}, {"usageSource", "none"},
+                               {"estimated", "0"}, {"cost", "0"},       {"costSource", "none"}};
+    expect_fields(record_of(event_stream({begun(""), failed})), nothing);
+    // A failure that is no stream says nothing of what was generated.
+    expect_fields(record_of(json_answer("", 200, R"({"error":"You have no credits left","text":"Buy some"})")),
+                  nothing);
+    // Usage that was told is believed.
+    const std::string told = R"(data: {"usage":{"prompt_tokens":87,"completion_tokens":26}})"
+                             "\n\n";
+    expect_fields(record_of(event_stream({begun("Hi"), told, failed})),
+                  {{"success", "0"}, {"tokensUsed", "113"}, {"usageSource", "body"}, {"estimated", "0"}});
+    expect_fields(redis().hash("aimeter:usage:total"),
+                  {{"errors", "4"}, {"wastedNanoUsd", redis().hash("aimeter:usage:total")["costNanoUsd"]}});
+}
+
 TEST_F(proxy_record, upstream_refused) {
     std::uint16_t port = 0;
     listen_on("127.0.0.1", port);
