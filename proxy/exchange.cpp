@@ -80,7 +80,7 @@ bool exchange::begin() {
         meter_ = parts_.meters.take();
         meter_->begin(*rules_,
                       {request_.head, *request_.way, request_.peer, trusted, request_.request_id, request_.arrived,
-                       request_.arrived_ms},
+                       request_.arrived_us},
                       *parts_.seen_tokens, parts_.scanners);
     }
     request_body_.begin(request_.body, limits().header_bytes, body_of::request,

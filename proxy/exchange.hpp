@@ -27,7 +27,7 @@ struct client_request {
     bool peer_trusted;
     std::string_view request_id;
     steady_time arrived;
-    std::int64_t arrived_ms;
+    std::int64_t arrived_us;
     const route* way;  // null = not tracked; used by begin() only
 };
 

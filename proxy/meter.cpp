@@ -100,11 +100,11 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     ticket_ = 0;
     answered_ = asked_stream_ = sent_known_ = forwarded_ = false;
     received_ = last_upstream_ = what.received;
-    record_.id = tracking::make_uuid7(what.received_ms);
+    record_.id = tracking::make_uuid7(what.received_us);
     record_.request_id.assign(what.request_id);
-    record_.ts_ms = what.received_ms;
+    record_.ts_ms = what.received_us / 1000;
 
-    by.identity->identify(what.head.view(), what.peer_trusted, what.received_ms, seen_tokens, who_);
+    by.identity->identify(what.head.view(), what.peer_trusted, record_.ts_ms, seen_tokens, who_);
     record_.user_id = who_.user_id;
     record_.clerk_user_id = who_.clerk_user_id;
     record_.plan = who_.plan;

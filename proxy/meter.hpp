@@ -67,7 +67,7 @@ public:
         bool peer_trusted;
         std::string_view request_id;
         steady_time received;
-        std::int64_t received_ms;
+        std::int64_t received_us;
     };
     // `scanners` stays until the meter has ended.
     void begin(const rules& by, const arrival& what, tracking::identity_rules::memory& seen_tokens,

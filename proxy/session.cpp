@@ -97,7 +97,7 @@ task<bool> session::await_request(bool first) {
 
 void session::note_arrival() {
     arrived_ = parts_.clock.steady();
-    arrived_ms_ = parts_.clock.wall_ms();
+    arrived_us_ = parts_.clock.wall_us();
 }
 
 // The whole head must be there within header_timeout, however slowly it drips. `incomplete` = the connection is over.
@@ -134,7 +134,7 @@ task<head_status> session::read_head() {
 
 std::string_view session::request_id() {
     request_id_ = usable_request_id(head_);
-    if (request_id_.empty()) request_id_ = tracking::to_text(tracking::make_uuid7(arrived_ms_));
+    if (request_id_.empty()) request_id_ = tracking::to_text(tracking::make_uuid7(arrived_us_));
     return request_id_;
 }
 
@@ -178,7 +178,7 @@ task<bool> session::serve() {
                   .peer_trusted = rules_->trusts(peer_address_),
                   .request_id = request_id(),
                   .arrived = arrived_,
-                  .arrived_ms = arrived_ms_,
+                  .arrived_us = arrived_us_,
                   .way = route_of_request()});
     co_return co_await one.run();
 }

@@ -55,7 +55,7 @@ private:
     std::shared_ptr<const rules> rules_;
     std::string request_id_;  // a copy: the head moves when more of its request arrives
     steady_time arrived_{};
-    std::int64_t arrived_ms_ = 0;
+    std::int64_t arrived_us_ = 0;
     bool greeting_ = false;
     bool idle_ = false;
 };

@@ -22,35 +22,33 @@ class time_source {
 public:
     virtual ~time_source() = default;
     virtual std::chrono::steady_clock::time_point steady() const = 0;
-    virtual std::int64_t wall_ms() const = 0;  // ms since the epoch, UTC
+    virtual std::int64_t wall_us() const = 0;  // since the epoch, UTC
+    std::int64_t wall_ms() const { return wall_us() / 1000; }
 };
 
 class system_time final : public time_source {
 public:
     std::chrono::steady_clock::time_point steady() const override { return std::chrono::steady_clock::now(); }
-    std::int64_t wall_ms() const override {
+    std::int64_t wall_us() const override {
         using namespace std::chrono;
-        return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+        return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
     }
 };
 
 // A clock that stands still until it is told to move.
 class manual_time final : public time_source {
 public:
-    explicit manual_time(std::int64_t wall_ms) : wall_ms_(wall_ms) {}
+    explicit manual_time(std::int64_t wall_ms) : wall_us_(wall_ms * 1000) {}
     std::chrono::steady_clock::time_point steady() const override { return steady_; }
-    std::int64_t wall_ms() const override { return wall_ms_; }
+    std::int64_t wall_us() const override { return wall_us_; }
     void advance(std::chrono::microseconds by) {
         steady_ += by;
-        wall_us_rest_ += by.count();
-        wall_ms_ += wall_us_rest_ / 1000;
-        wall_us_rest_ %= 1000;
+        wall_us_ += by.count();
     }
 
 private:
     std::chrono::steady_clock::time_point steady_{};
-    std::int64_t wall_ms_;
-    std::int64_t wall_us_rest_ = 0;
+    std::int64_t wall_us_;
 };
 
 }  // namespace tracking

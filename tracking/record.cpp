@@ -49,28 +49,24 @@ private:
     std::array<std::uint64_t, 4> state_{};
 };
 
-// The last id of this thread: 48 bits of time, 12 + 62 random bits that count up within a millisecond.
+// The last id of this thread: 48 + 12 bits of time, in ms and 4096ths of one (RFC 9562, 6.2, method 3), and 62 random
+// bits that count up within such a moment.
 struct uuid_source {
     random_bits random;
-    std::uint64_t ms = 0;
-    std::uint64_t high = 0;  // rand_a, 12 bits
-    std::uint64_t low = 0;   // rand_b, 62 bits
+    std::uint64_t moment = 0;
+    std::uint64_t low = 0;  // rand_b
 
-    void step(std::uint64_t now_ms) {
+    void step(std::uint64_t now_us) {
         constexpr std::uint64_t low_mask = (1ULL << 62) - 1;
-        constexpr std::uint64_t high_mask = (1ULL << 12) - 1;
-        if (now_ms > ms) {
-            ms = now_ms;
-            high = random.next() & (high_mask >> 1);  // half the range is left for counting up
+        if (const std::uint64_t now = now_us / 1000 << 12 | now_us % 1000 * 4096 / 1000; now > moment) {
+            moment = now;
             low = random.next() & low_mask;
             return;
         }
         low += 1 + (random.next() >> 32);  // a random step, so that ids stay hard to guess from their neighbours
         if (low <= low_mask) return;
         low &= low_mask;
-        if (++high <= high_mask) return;
-        high = 0;
-        ++ms;  // the random part is used up: borrow from the next millisecond
+        ++moment;  // the random part is used up: borrow from the next moment
     }
 };
 
@@ -191,17 +187,23 @@ std::string to_text(const uuid& id) {
     return text;
 }
 
-uuid make_uuid7(std::int64_t now_ms) {
+uuid make_uuid7(std::int64_t now_us) {
     thread_local uuid_source source;
-    source.step(now_ms < 0 ? 0 : static_cast<std::uint64_t>(now_ms));
-    const std::uint64_t first = (source.ms << 16) | 0x7000 | source.high;  // version 7
-    const std::uint64_t second = (2ULL << 62) | source.low;                // variant 10
+    source.step(now_us < 0 ? 0 : static_cast<std::uint64_t>(now_us));
+    const std::uint64_t first = (source.moment >> 12 << 16) | 0x7000 | (source.moment & 0xFFF);  // version 7
+    const std::uint64_t second = (2ULL << 62) | source.low;                                      // variant 10
     uuid id;
     for (std::size_t i = 0; i < 8; ++i) {
         id[i] = static_cast<std::uint8_t>(first >> (56 - 8 * i));
         id[8 + i] = static_cast<std::uint8_t>(second >> (56 - 8 * i));
     }
     return id;
+}
+
+std::uint64_t moment_of(const uuid& id) {
+    std::uint64_t first = 0;
+    for (std::size_t i = 0; i < 8; ++i) first = first << 8 | id[i];
+    return first;
 }
 
 std::string usd_text(std::int64_t nano) {

@@ -107,8 +107,9 @@ std::string_view to_string(user_source value);
 std::string to_text(const uuid& id);  // 8-4-4-4-12, lower case
 inline constexpr std::size_t uuid_text_bytes = 36;
 void put_text(const uuid& id, char* to);  // the same, without a string
-// A new UUIDv7 at `now_ms`; ids made by one thread ascend even within a millisecond or when the clock steps back.
-uuid make_uuid7(std::int64_t now_ms);
+// A new UUIDv7 at `now_us`; ids made by one thread ascend even within a microsecond or when the clock steps back.
+uuid make_uuid7(std::int64_t now_us);
+std::uint64_t moment_of(const uuid& id);  // when it was made, to less than a microsecond: to be compared only
 
 // nano-USD as a plain decimal USD figure: at most 9 places, no trailing zeros, no exponent ("0.000453", "0", "-0.5").
 std::string usd_text(std::int64_t nano);

@@ -67,6 +67,26 @@ TEST_P(ShipperInZone, CountsRandomRecordsExactlyInTheBucketOfTheirTime) {
 INSTANTIATE_TEST_SUITE_P(Zones, ShipperInZone,
                          testing::Values("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Kiritimati"));
 
+// Workers record side by side, each into its own journal.
+TEST_F(Shipper, TheStreamsAreInTheOrderOfArrivalWhicheverWorkerServed) {
+    redis_fixture redis;
+    const std::vector workers{journals.add_journal(), journals.add_journal(), journals.add_journal()};
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < 30; ++i) {
+        auto one = tests::plain_record(noon);
+        one.id = make_uuid7(noon * 1000 + static_cast<std::int64_t>(i) * 30);  // all within a millisecond
+        ids.push_back(to_text(one.id));
+        append(workers[i * i % 3], one);
+    }
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    std::vector<std::string> usage, analytics;
+    for (const auto& entry : redis.stream("aimeter:usage")) usage.push_back(entry.fields.at("id"));
+    for (const auto& entry : redis.stream("aimeter:analytics")) analytics.push_back(entry.fields.at("id"));
+    EXPECT_EQ(usage, ids);
+    EXPECT_EQ(analytics, ids);
+}
+
 TEST_F(Shipper, KeepsTheLabelsAndTopUsersThatReadersNeed) {
     redis_fixture redis;
     append_random(journals.add_journal(), 800);
@@ -489,6 +509,24 @@ TEST_F(Shipper, TrimsBothStreamsToTheSameCheckpoint) {
     EXPECT_EQ(std::stoll(meta.at("trimmedCostNanoUsd")) + kept,
               redis.number({"HGET", "aimeter:usage:total", "costNanoUsd"}));
     EXPECT_LE(redis.number({"LLEN", "aimeter:usage:checkpoints"}), 110);
+}
+
+TEST_F(Shipper, ALowerStreamMaxlenKeepsThatManyOfTheNewest) {
+    redis_fixture redis;
+    settings.redis.stream_maxlen = 0;
+    const auto to = journals.add_journal();
+    append_random(to, 5000);
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    settings.redis.stream_maxlen = 1000;
+    start(redis.url());
+    for (int i = 0; i < 30; ++i) {
+        append_random(to, 50);
+        ASSERT_TRUE(flush());
+        EXPECT_GE(redis.number({"XLEN", "aimeter:usage"}), 850) << i;
+    }
+    EXPECT_LE(redis.number({"XLEN", "aimeter:usage"}), 1000);
+    EXPECT_EQ(redis.number({"XLEN", "aimeter:analytics"}), redis.number({"XLEN", "aimeter:usage"}));
 }
 
 TEST_F(Shipper, KeepsTheJournalsInOrderEvenWithoutRedis) {

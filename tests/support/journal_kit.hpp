@@ -46,7 +46,7 @@ private:
 // As a worker would fill it; `number` says which one it is.
 inline tracking::record some_record(std::int64_t number) {
     tracking::record made;
-    made.id = tracking::make_uuid7(1'800'000'000'000);
+    made.id = tracking::make_uuid7(1'800'000'000'000'000);
     made.request_id = "req-" + std::to_string(number);
     made.ts_ms = 1'800'000'000'000 + number;
     made.user_id = "user_2abcdefghijklmnopqrstuvwxyz";

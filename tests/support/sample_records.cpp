@@ -22,7 +22,7 @@ std::int64_t between(std::mt19937_64& random, std::int64_t low, std::int64_t hig
 
 record plain_record(std::int64_t ts_ms) {
     record one;
-    one.id = tracking::make_uuid7(ts_ms);
+    one.id = tracking::make_uuid7(ts_ms * 1000);
     one.request_id = "req-1";
     one.ts_ms = ts_ms;
     one.user_id = "user_1";

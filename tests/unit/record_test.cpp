@@ -100,9 +100,9 @@ TEST(Usd, IsPlainDecimalWithoutTrailingZeros) {
 }
 
 TEST(Uuid, IsVersion7WithItsTimeInFront) {
-    const uuid id = make_uuid7(0x0192'3456'789A);
+    const uuid id = make_uuid7(0x0192'3456'789A * 1000 + 500);
     const std::string text = to_text(id);
-    EXPECT_EQ(text.substr(0, 15), "01923456-789a-7");
+    EXPECT_EQ(text.substr(0, 18), "01923456-789a-7800") << "the half of a millisecond is that of 4096";
     EXPECT_THAT(text[19], testing::AnyOf('8', '9', 'a', 'b'));
     EXPECT_EQ(text.size(), 36U);
     EXPECT_EQ(
@@ -110,10 +110,10 @@ TEST(Uuid, IsVersion7WithItsTimeInFront) {
         "01234567-89ab-cdef-fedc-ba9876543210");
 }
 
-TEST(Uuid, AscendsWithinAMillisecondAndWhenTheClockStepsBack) {
-    uuid last = make_uuid7(2'000'000'000'000);
+TEST(Uuid, AscendsWithinAMicrosecondAndWhenTheClockStepsBack) {
+    uuid last = make_uuid7(2'000'000'000'000'000);
     for (int i = 0; i < 100'000; ++i) {
-        const uuid next = make_uuid7(2'000'000'000'000 - i);
+        const uuid next = make_uuid7(2'000'000'000'000'000 - i);
         ASSERT_LT(last, next);
         last = next;
     }

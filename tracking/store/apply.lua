@@ -265,9 +265,15 @@ if floor((reached - count) / step) ~= floor(reached / step) then
         table.concat(all, ' '))
 end
 local trimmed = tonumber(set_id[2] or 0) or 0
+-- Checkpoints from before `maxlen` was lowered stand far apart: rather more is kept for a while than next to nothing.
+local function take_checkpoint()
+    local oldest = try('LINDEX', checkpoints, 0)  -- a user with the rights of before may not
+    local upto = type(oldest) == 'string' and string.match(oldest, '^%S+ (%d+)')
+    return not (upto and reached - upto < 0.85 * maxlen) and call('LPOP', checkpoints)
+end
 for _ = 1, 4 do
     if maxlen == 0 or reached - trimmed <= maxlen then break end
-    local checkpoint = call('LPOP', checkpoints)
+    local checkpoint = take_checkpoint()
     if not checkpoint then break end
     local to_ms, to_seq, upto, cost, more = string.match(checkpoint, '^(%d+)-(%d+) (%d+) (-?%d+)(.*)$')
     if not upto then break end

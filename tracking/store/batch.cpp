@@ -67,6 +67,7 @@ void batch::impl::clear() {
     latest_share = 0;
     shapes.clear();
     entries.clear();
+    places.clear();
     records = 0;
     latest_ts = 0;
 }
@@ -135,8 +136,10 @@ void batch::impl::add_entry(const record& what) {
         scratch.text(value);
     };
     for_each_usage_field(what, visit);
+    const std::size_t begin = entries.bytes().size();
     entries.integer(static_cast<std::int64_t>(shape_of(fields)));
     entries.text(scratch.bytes());
+    places.push_back({moment_of(what.id), begin, entries.bytes().size()});
 }
 
 batch::batch(const key_names& keys, const calendar& when) : impl_(std::make_unique<impl>(keys, when)) {}

@@ -31,7 +31,7 @@ struct flat_array {
     }
     void into(message_pack& to) const {
         const auto place = to.open_array();
-        to.raw(pack);
+        to.raw(pack.bytes());
         to.close_array(place, elements);
     }
 };
@@ -334,6 +334,15 @@ void pack_field_lists(message_pack& to) {  // in the order of field_list
     to.close_array(lists, 3);
 }
 
+// By the time of arrival, whichever worker's journal they come from: the newest is the last of the stream.
+void pack_entries(message_pack& to, std::string_view entries, std::vector<packed_entry> places) {
+    const auto earlier = [](const packed_entry& a, const packed_entry& b) { return a.moment < b.moment; };
+    const auto array = to.open_array();
+    std::stable_sort(places.begin(), places.end(), earlier);
+    for (const auto& one : places) to.raw(entries.substr(one.begin, one.end - one.begin));
+    to.close_array(array, 2 * places.size());
+}
+
 void pack_shares(message_pack& to, const std::vector<batch::share>& shares) {
     const auto place = to.open_array();
     for (const auto& share : shares) {
@@ -370,9 +379,7 @@ command batch::apply(const target& to) const {
     const auto shapes = pack.open_array();
     for (const auto& shape : of.shapes) pack_shape(pack, shape);
     pack.close_array(shapes, of.shapes.size());
-    const auto entries = pack.open_array();
-    pack.raw(of.entries);
-    pack.close_array(entries, 2 * of.records);
+    pack_entries(pack, of.entries.bytes(), of.places);
     pack.integer(static_cast<std::int64_t>(of.records));
     parts.into(pack);
     pack.integer(of.latest_ts);

@@ -74,6 +74,12 @@ struct period_sums {
     std::size_t latest_minute = 0;
 };
 
+// Where a record's entry stands in batch::impl::entries.
+struct packed_entry {
+    std::uint64_t moment;  // see moment_of()
+    std::size_t begin, end;
+};
+
 struct batch::impl : period_sums {
     impl(const key_names& with, const calendar& when) : period_sums(when), keys(with) {}
 
@@ -88,7 +94,8 @@ struct batch::impl : period_sums {
     std::size_t records = 0;
     std::int64_t latest_ts = 0;  // of all records, ms
     std::vector<entry_shape> shapes;
-    message_pack entries;
+    message_pack entries;  // in the order of reading: journal after journal
+    std::vector<packed_entry> places;
     message_pack scratch;  // one entry's values
 };
 

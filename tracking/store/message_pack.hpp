@@ -63,10 +63,10 @@ public:
         size_ = 0;
         return std::move(out_);
     }
-    void raw(const message_pack& other) {
-        char* at = room_for(other.size_);
-        std::memcpy(at, other.out_.data(), other.size_);
-        end_at(at + other.size_);
+    void raw(std::string_view packed) {
+        char* at = room_for(packed.size());
+        packed.copy(at, packed.size());
+        end_at(at + packed.size());
     }
     void reserve(std::size_t bytes) { room_for(bytes); }
     void clear() { size_ = 0; }
