@@ -440,6 +440,27 @@ TEST_F(Shipper, ShipsAgainWhatAFlushedRedisForgot) {
     EXPECT_GT(redis.number({"TTL", "aimeter:usage:day:2026-11-22"}), 0) << "keys made anew expire as well";
 }
 
+// A dump that is loaded again goes back in time behind the connection, which stays. Nobody adds to any journal then.
+TEST_F(Shipper, ShipsAgainWhatRedisForgotBehindAConnectionThatStays) {
+    redis_fixture redis({.append_only = false, .arguments = {"--enable-debug-command", "yes"}});
+    const auto own = journals.add_journal();
+    append_random(own, 60);
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    redis.run({"SAVE"});
+    stop();
+    append_random(journals.add_journal(false), 40);
+    append_random(own, 30);
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    redis.run({"DEBUG", "RELOAD", "NOSAVE"});
+    ASSERT_EQ(redis.number({"XLEN", "aimeter:usage"}), 60);
+    ASSERT_TRUE(run_until([&] { return redis.number({"XLEN", "aimeter:usage"}) == 130; }));
+    ASSERT_TRUE(flush());
+    expect_all_counted_once(redis);
+    EXPECT_EQ(ship->current().connections_lost, 0U);
+}
+
 TEST_F(Shipper, GoesOnBehindAGapInTheJournal) {
     redis_fixture redis;
     const auto to = journals.add_journal();

@@ -93,6 +93,10 @@ struct shipper::impl {
     net::awaitable<bool> inspect();
     net::awaitable<bool> tell_losses();
     net::awaitable<bool> ask_positions();
+    net::awaitable<std::optional<std::vector<std::uint64_t>>> read_positions(
+        const std::vector<journal::journal_id>& ids);
+    void take_positions(const std::vector<journal::journal_id>& ids, const std::vector<std::uint64_t>& positions);
+    net::awaitable<bool> compare_positions();
     net::awaitable<bool> pass();
     net::awaitable<bool> send();
     net::awaitable<void> fill_meanwhile();
@@ -128,7 +132,8 @@ struct shipper::impl {
     std::string redis_at;                 // the URL that `redis` was made for
     std::set<std::string> troubles_told;  // since it was well
     std::string dataset;
-    std::uint64_t moves_known = 0;  // of redis, when positions were asked
+    std::uint64_t moves_known = 0;   // of redis, when positions were asked
+    bool positions_doubted = false;  // one journal was elsewhere, so that others may be
     std::map<journal::journal_id, std::unique_ptr<lane>> lanes;
     batch filling;                // what was read and is not sent
     bool rest_may_go = false;     // a look has just begun: what is there goes, however few
@@ -245,7 +250,7 @@ net::awaitable<bool> shipper::impl::inspect() {
         lose_connection("the data set was flushed or replaced");
         co_return false;
     }
-    co_return co_await tell_losses();
+    co_return co_await compare_positions() && co_await tell_losses();
 }
 
 // How many records this process could not keep stands in Redis as well, by the name of its first journal, which is
@@ -265,28 +270,31 @@ net::awaitable<bool> shipper::impl::tell_losses() {
     co_return true;
 }
 
-// Redis says how far each journal is applied, and that is where each goes on: after a lost answer, a crash on either
-// side, or a Redis that came back from an older state alike.
-net::awaitable<bool> shipper::impl::ask_positions() {
-    const auto ids = part.journals.journals();
+// How far Redis has each of them; nullopt = the connection is lost.
+net::awaitable<std::optional<std::vector<std::uint64_t>>> shipper::impl::read_positions(
+    const std::vector<journal::journal_id>& ids) {
+    std::vector<std::uint64_t> positions(ids.size());
+    if (ids.empty()) co_return positions;
     command ask{"HMGET", keys.journals()};
     for (const auto& id : ids) ask.push_back(journal::to_text(id));
-    moves_known = redis->moves();
-    std::vector<std::uint64_t> positions(ids.size());
-    if (!ids.empty()) {
-        const std::vector<command> commands{std::move(ask)};
-        const auto asked = co_await redis->pipeline(commands, command_deadline);
-        if (const auto* error = std::get_if<redis_error>(&asked)) {
-            lose_connection(error->what);
-            co_return false;
-        }
-        const reply& answer = std::get<std::vector<reply>>(asked).front();
-        if (answer.is_error() || answer.elements.size() != ids.size()) {
-            lose_connection(answer.is_error() ? answer.text : "positions could not be read");
-            co_return false;
-        }
-        for (std::size_t i = 0; i < ids.size(); ++i) positions[i] = sequence_in(answer.elements[i].text);
+    const std::vector<command> commands{std::move(ask)};
+    const auto asked = co_await redis->pipeline(commands, command_deadline);
+    if (const auto* error = std::get_if<redis_error>(&asked)) {
+        lose_connection(error->what);
+        co_return std::nullopt;
     }
+    const reply& answer = std::get<std::vector<reply>>(asked).front();
+    if (answer.is_error() || answer.elements.size() != ids.size()) {
+        lose_connection(answer.is_error() ? answer.text : "positions could not be read");
+        co_return std::nullopt;
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) positions[i] = sequence_in(answer.elements[i].text);
+    co_return positions;
+}
+
+void shipper::impl::take_positions(const std::vector<journal::journal_id>& ids,
+                                   const std::vector<std::uint64_t>& positions) {
+    positions_doubted = false;
     filling.clear();
     std::erase_if(lanes, [&](const auto& one) { return std::find(ids.begin(), ids.end(), one.first) == ids.end(); });
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -297,6 +305,33 @@ net::awaitable<bool> shipper::impl::ask_positions() {
         of->go_on_from(positions[i]);
         part.journals.shipped(ids[i], positions[i]);
     }
+}
+
+// Redis says how far each journal is applied, and that is where each goes on: after a lost answer, a crash on either
+// side, or a Redis that came back from an older state alike.
+net::awaitable<bool> shipper::impl::ask_positions() {
+    const auto ids = part.journals.journals();
+    moves_known = redis->moves();
+    const auto positions = co_await read_positions(ids);
+    if (positions) take_positions(ids, *positions);
+    co_return positions.has_value();
+}
+
+// Redis may go back to an older state behind a connection that stays open (a dump that is loaded again, a proxy that
+// changes its backend). Journals to which nothing is added, those of dead processes above all, would never learn it.
+net::awaitable<bool> shipper::impl::compare_positions() {
+    const auto ids = part.journals.journals();
+    const auto positions = co_await read_positions(ids);
+    if (!positions) co_return false;
+    bool same = true;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const auto of = lanes.find(ids[i]);
+        same &= of == lanes.end() || of->second->position() == (*positions)[i];
+    }
+    if (same) co_return true;
+    spdlog::warn(
+        "{}: the positions of journals changed (an older state?); what the journal still keeps is shipped again", name);
+    take_positions(ids, *positions);
     co_return true;
 }
 
@@ -413,13 +448,12 @@ bool shipper::impl::take_answer(const reply& answer) {
         lose_connection("the data set was flushed or replaced");
         return false;
     }
-    rewind();
     for (const auto& share : sending.shares()) {
         if (journal::to_text(share.of) != answer.elements[1].text) continue;
         spdlog::info("{}: journal {} goes on behind {}, where Redis has it (not {})", name, answer.elements[1].text,
                      answer.elements[2].text, share.behind);
-        lanes.at(share.of)->go_on_from(sequence_in(answer.elements[2].text));
     }
+    positions_doubted = true;  // asked for all of them before anything is sent
     return false;
 }
 
@@ -489,7 +523,7 @@ net::awaitable<void> shipper::impl::ship() {
             ready = co_await inspect();
         }
         // Another node of the cluster answers now, which may hold less: a replica that was promoted.
-        if (ready && redis->moves() != moves_known) ready = co_await ask_positions();
+        if (ready && (positions_doubted || redis->moves() != moves_known)) ready = co_await ask_positions();
         if (ready && !redis->connected()) lose_connection("the connection ended, or the sentinels name another master");
         const bool moved = ready && co_await pass();
         if (!ready && !stopping) co_await sleep(nap, pause = longer(pause));
