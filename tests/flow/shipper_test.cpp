@@ -461,6 +461,24 @@ TEST_F(Shipper, ShipsAgainWhatRedisForgotBehindAConnectionThatStays) {
     EXPECT_EQ(ship->current().connections_lost, 0U);
 }
 
+// A stop is the last occasion, and a Redis that lost its data must hear of it again.
+TEST_F(Shipper, TellsHowManyRecordsFoundNoRoomBeforeAFlushEndsAndAfterEachConnect) {
+    redis_fixture redis;
+    const auto to = journals.add_journal();
+    const auto told = [&] { return redis.number({"HGET", "aimeter:meta", "lost:" + journal::to_text(to)}); };
+    append_random(to, 1);
+    start(redis.url());
+    ASSERT_TRUE(flush());
+    journals.lose(3);
+    ASSERT_TRUE(flush());
+    EXPECT_EQ(told(), 3);
+    redis.kill();
+    redis.start();
+    append_random(to, 1);
+    ASSERT_TRUE(run_until([&] { return redis.number({"XLEN", "aimeter:usage"}) == 2; }));
+    EXPECT_TRUE(run_until([&] { return told() == 3; }));
+}
+
 TEST_F(Shipper, GoesOnBehindAGapInTheJournal) {
     redis_fixture redis;
     const auto to = journals.add_journal();

@@ -27,6 +27,7 @@ public:
     id_type add_journal(bool own = true);
     std::uint64_t append(const id_type& to, const tracking::record& what);  // its sequence
     std::uint64_t skip(const id_type& in, std::uint64_t sequences);         // damage: sequences that nobody can read
+    void lose(std::uint64_t records) { lost_ += records; }                  // as when the journal is full
     std::uint64_t shipped_of(const id_type& id) const;
     int syncs() const { return syncs_; }
     int maintains() const { return maintains_; }
@@ -38,7 +39,7 @@ public:
     void maintain(std::int64_t) override { ++maintains_; }
     void shipped(const id_type& id, std::uint64_t sequence) override;
     void sync() override { ++syncs_; }
-    tracking::journal::state current() const override { return {}; }
+    tracking::journal::state current() const override { return {.lost = lost_, .problem = {}, .notes = {}}; }
 
 private:
     struct one {
@@ -50,6 +51,7 @@ private:
 
     std::map<id_type, std::shared_ptr<one>> journals_;
     std::mt19937_64 random_{std::random_device{}()};
+    std::uint64_t lost_ = 0;
     int syncs_ = 0, maintains_ = 0;
 };
 

@@ -295,6 +295,7 @@ net::awaitable<std::optional<std::vector<std::uint64_t>>> shipper::impl::read_po
 void shipper::impl::take_positions(const std::vector<journal::journal_id>& ids,
                                    const std::vector<std::uint64_t>& positions) {
     positions_doubted = false;
+    lost_told = 0;  // a Redis that has gone back has forgotten this, too
     filling.clear();
     std::erase_if(lanes, [&](const auto& one) { return std::find(ids.begin(), ids.end(), one.first) == ids.end(); });
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -522,6 +523,7 @@ net::awaitable<void> shipper::impl::ship() {
             next_inspection = now + inspection_pause;
             ready = co_await inspect();
         }
+        if (ready && flushing) ready = co_await tell_losses();  // nobody may ask again
         // Another node of the cluster answers now, which may hold less: a replica that was promoted.
         if (ready && (positions_doubted || redis->moves() != moves_known)) ready = co_await ask_positions();
         if (ready && !redis->connected()) lose_connection("the connection ended, or the sentinels name another master");
