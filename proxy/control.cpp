@@ -122,6 +122,7 @@ std::string control::open_store() {
         if (auto* problem = std::get_if<std::string>(&made)) return std::move(*problem);
         embedded_ = std::get<std::unique_ptr<embedded_redis>>(std::move(made));
         url = embedded_->url();
+        embedded_starting_ = true;
     }
     auto parsed = redis_url::parse(url);
     if (auto* problem = std::get_if<std::string>(&parsed)) return "redis.url: " + *problem;
@@ -135,6 +136,7 @@ std::string control::open_store() {
                                             .when = *calendar_,
                                             .clock = clock_,
                                             .redis_url = [url] { return url; },
+                                            .redis_starts = [this] { return embedded_starting_; },
                                             .data_set_file = settings_.data_dir + "/data-set",
                                             .metrics = record_metrics_.get()});
     verify_ = std::make_unique<verify_service>(verify_service::parts{
@@ -198,7 +200,8 @@ std::string control::open_workers() {
 
 int control::run(predecessor before) {
     log_.use();
-    net::co_spawn(context_, run_store(), log_if_thrown{});
+    if (embedded_) net::co_spawn(context_, run_embedded(), log_if_thrown{});
+    net::co_spawn(context_, shipper_->run(), log_if_thrown{});
     net::co_spawn(context_, record_log_->run(), log_if_thrown{});
     net::co_spawn(context_, watch_journal(), log_if_thrown{});
     await_signal();
@@ -215,13 +218,12 @@ int control::run(predecessor before) {
     return 0;
 }
 
-net::awaitable<void> control::run_store() {
-    if (embedded_) {
-        auto started = co_await embedded_->start();
-        if (const auto* problem = std::get_if<std::string>(&started)) spdlog::error("embedded Redis: {}", *problem);
-        net::co_spawn(context_, embedded_->supervise(), log_if_thrown{});
-    }
-    co_await shipper_->run();
+// Loading much takes the server its time; the shipper looks after the journals meanwhile.
+net::awaitable<void> control::run_embedded() {
+    const auto started = co_await embedded_->start();
+    if (const auto* problem = std::get_if<std::string>(&started)) spdlog::error("embedded Redis: {}", *problem);
+    embedded_starting_ = false;
+    co_await embedded_->supervise();
 }
 
 // What a worker lets go of ends on this thread.

@@ -67,7 +67,7 @@ private:
     boost::asio::awaitable<admin::health> health();
     boost::asio::awaitable<admin::metrics_state> metrics();
     boost::asio::awaitable<std::vector<bool>> ask_workers();
-    boost::asio::awaitable<void> run_store();
+    boost::asio::awaitable<void> run_embedded();
     boost::asio::awaitable<void> watch_journal();
     void use_fetched_keys();
     void tell_workers();
@@ -97,6 +97,7 @@ private:
     std::unique_ptr<tracking::store::calendar> calendar_;
     std::unique_ptr<label_bounds> labels_;
     std::unique_ptr<tracking::store::embedded_redis> embedded_;
+    bool embedded_starting_ = false;
     std::shared_ptr<tracking::store::report_redis> report_redis_;
     std::unique_ptr<tracking::store::reports> reports_;
     std::unique_ptr<tracking::store::record_metrics> record_metrics_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -131,6 +132,41 @@ TEST_F(proxy_crash, a_redis_killed_again_and_again_counts_each_once) {
     ASSERT_TRUE(clients.go_on_for(400));
     clients.stop();
     expect_each_once(clients);
+}
+
+// A redis-server that takes its time to start, as one does that loads much, until the test lets it go on.
+class proxy_with_slow_redis : public proxy_test {
+protected:
+    void SetUp() override {
+        AIMETER_ONLY();
+        const std::string program = folder.path() + "/redis-server";
+        write_file(program, "#!/bin/sh\nPATH=${PATH#*:}\nwhile [ ! -e " + gate +
+                                " ]; do sleep 0.05; done\nexec redis-server \"$@\"\n");
+        std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+        upstream.otherwise({serve(counted_answer())});
+        start({.env = {{"PATH", folder.path() + ":" + std::getenv("PATH")}}});
+    }
+    temp_dir folder;
+    const std::string gate = folder.path() + "/may-start";
+};
+
+TEST_F(proxy_with_slow_redis, journals_are_looked_after_while_it_starts) {
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(ask("POST /api/ai/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}").status(), 200);
+    const auto readiness = [&] { return ask("GET /api/admin/readyz HTTP/1.1\r\nHost: a\r\n\r\n"); };
+    EXPECT_TRUE(eventually([&] { return readiness().body.find("\"lag\":3") != std::string::npos; }))
+        << readiness().body;
+    EXPECT_EQ(readiness().status(), 200);
+    EXPECT_THAT(proxy->process().err(), testing::Not(testing::HasSubstr("] redis:"))) << "nothing is wrong";
+    write_file(gate, "");
+    EXPECT_TRUE(proxy->process().wait_err("] redis: connected to ")) << proxy->process().err();
+    EXPECT_TRUE(eventually([&] { return aimeter().redis().number({"XLEN", "aimeter:usage"}) == 3; }));
+}
+
+TEST_F(proxy_with_slow_redis, a_stop_does_not_wait_for_it) {
+    proxy->process().signal(SIGTERM);
+    EXPECT_EQ(proxy->process().wait_exit(), 0) << proxy->process().err();
+    ends_well = false;
 }
 
 }  // namespace

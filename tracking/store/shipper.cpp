@@ -506,6 +506,10 @@ net::awaitable<void> shipper::impl::ship() {
     }
     steady_clock::time_point next_adoption{}, next_inspection{};
     while (!stopping) {
+        if (part.redis_starts && part.redis_starts()) {
+            co_await sleep(nap, pause_min);
+            continue;
+        }
         if (!ready) {
             ready = state.connected = co_await open_up();
             next_inspection = steady_clock::now() + inspection_pause;

@@ -61,6 +61,7 @@ public:
         const calendar& when;
         const time_source& clock;
         std::function<std::string()> redis_url;  // asked before each connect (the embedded server may move)
+        std::function<bool()> redis_starts{};    // true = it is being started, and is not to be asked yet
         std::string data_set_file;               // data_dir/data-set: the data set id last seen
         record_metrics* metrics = nullptr;       // gets each record of this process, once; must outlive the shipper
         std::string name{};                      // of the shard, for log lines; "" = there is but one Redis
