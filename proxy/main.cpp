@@ -1,6 +1,7 @@
 // aimeter: the commands of the contract. Arguments in, exit code out; the work is done elsewhere.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -55,7 +56,16 @@ std::optional<conf::settings> load(const serve_flags& flags) {
     return std::get<conf::settings>(std::move(loaded));
 }
 
+// Shells and service managers often leave 1024, for the sake of programs that use select(2).
+void use_all_descriptors() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int serve(const serve_flags& flags, proxy::start_command command) {
+    use_all_descriptors();
     proxy::startup how{{flags.file, flags.overrides()}, std::move(command), proxy::inheritance::take()};
     proxy::predecessor before(std::move(how.inherited.predecessor));
     auto loaded = conf::load(how.source.file, how.source.overrides);

@@ -1,6 +1,9 @@
 // Bounds and second chances: limits at their boundary, when a request is tried again and when never, draining and
 // reloading, and a Redis that hangs or dies without a request noticing.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 
 #include "tests/support/proxy_test.hpp"
 
@@ -11,6 +14,19 @@ const std::string get = "GET /g HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string post = "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
 
 class proxy_limits : public proxy_test {};
+
+TEST_F(proxy_limits, as_many_files_may_be_open_as_the_system_allows) {
+    AIMETER_ONLY();
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit few{std::min<rlim_t>(256, before.rlim_max), before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    start();
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    rlimit found{};
+    ASSERT_EQ(::prlimit(proxy->pid(), RLIMIT_NOFILE, nullptr, &found), 0);
+    EXPECT_EQ(found.rlim_cur, before.rlim_max);
+}
 
 // ---- limits -------------------------------------------------------------------------------------------------------
 

@@ -432,6 +432,102 @@ TEST(JournalKeep, ALongRequestKeepsItsBeginAndNothingElse) {
     EXPECT_EQ(interrupted, 1U) << "an ended request reads as interrupted";
 }
 
+// No descriptor is to be had while it lives.
+class no_descriptors {
+public:
+    no_descriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit none{3, before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+    }
+    no_descriptors(const no_descriptors&) = delete;
+    no_descriptors& operator=(const no_descriptors&) = delete;
+    ~no_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+TEST(JournalUnread, ASegmentThatCannotBeOpenedForAMomentIsReadLater) {
+    const temp_folder folder;
+    auto opened = open(options_for(folder.path(), 64ULL << 20, small_segment));
+    const auto id = opened->journals()[0];
+    for (std::int64_t n = 1; n <= 1000; ++n) one_request(*opened, n);
+    ASSERT_GT(segment_files(folder.path()).size(), 3U);
+    opened->maintain(now);  // finished segments are no longer mapped
+    const auto reader = opened->read(id);
+    std::vector<journal::entry> all;
+    ASSERT_EQ(reader->read(10, all), 10U);
+    {
+        const no_descriptors meanwhile;
+        while (reader->read(100, all) > 0) {
+        }
+        EXPECT_FALSE(reader->at_end()) << "what it cannot read is not the end";
+        EXPECT_LT(all.size(), 1000U);
+        const auto sought = opened->read(id);
+        sought->seek(500);
+        std::vector<journal::entry> none;
+        EXPECT_EQ(sought->read(10, none), 0U);
+    }
+    opened->maintain(now);
+    while (reader->read(100, all) > 0) {
+    }
+    EXPECT_TRUE(reader->at_end());
+    EXPECT_EQ(sequences(all), from_to<std::uint64_t>(1, 1000));
+    EXPECT_EQ(opened->current().damaged, 0U);
+    ASSERT_FALSE(opened->current().notes.empty());
+    EXPECT_NE(opened->current().notes.front().find("cannot be read"), std::string::npos);
+}
+
+TEST(JournalUnread, TheInterruptedRequestsOfADeadProcessWaitForWhatStandsBefore) {
+    const temp_folder folder;
+    const auto how = options_for(folder.path(), 64ULL << 20, small_segment);
+    auto opened = open(how);
+    const auto id = opened->journals()[0];
+    opened->writer_of(0).begin(some_record(-1));
+    for (std::int64_t n = 1; n <= 1000; ++n) one_request(*opened, n);
+    opened.reset();
+    opened = open(how);
+    const auto reader = opened->read(id);
+    std::vector<journal::entry> all;
+    {
+        const no_descriptors meanwhile;
+        while (reader->read(100, all) > 0) {
+        }
+    }
+    while (reader->read(100, all) > 0) {
+    }
+    EXPECT_EQ(sequences(all), from_to<std::uint64_t>(1, 1001));
+}
+
+TEST(JournalUnread, ASegmentStaysUntilItsEndsCouldBeMarked) {
+    const temp_folder folder;
+    const auto how = options_for(folder.path(), 64ULL << 20, small_segment);
+    auto opened = open(how);
+    const auto id = opened->journals()[0];
+    auto& writer = opened->writer_of(0);
+    writer.begin(some_record(-1));  // keeps the first segment
+    const std::uint64_t across = writer.begin(some_record(-2));
+    for (std::int64_t n = 1; n <= 400; ++n) one_request(*opened, n);
+    writer.end(across, some_record(-2));
+    for (std::int64_t n = 401; n <= 1000; ++n) one_request(*opened, n);
+    opened->shipped(id, 1001);
+    opened->maintain(now);
+    const std::size_t before = segment_files(folder.path()).size();
+    {
+        const no_descriptors meanwhile;
+        opened->maintain(now + keep);
+    }
+    EXPECT_EQ(segment_files(folder.path()).size(), before);
+    opened->maintain(now + keep + 1);
+    EXPECT_LT(segment_files(folder.path()).size(), before);
+    opened.reset();
+    opened = open(how);
+    std::size_t interrupted = 0;
+    for (const auto& each : read_all(*opened, id)) interrupted += each.what.result == outcome::interrupted;
+    EXPECT_EQ(interrupted, 1U) << "an ended request reads as interrupted";
+}
+
 TEST(JournalRestart, ReadsTheDeadProcessAndWritesANewJournal) {
     const temp_folder folder;
     const auto how = options_for(folder.path(), 64ULL << 20, small_segment, 2);

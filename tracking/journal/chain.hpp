@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tracking/journal/segment_file.hpp"
@@ -39,12 +40,14 @@ struct segment {
     std::uint32_t synced = 0;
     std::optional<std::int64_t> shipped_at_ms;  // when it was first seen to be in Redis as a whole
     std::set<std::uint32_t> damaged;            // offsets
+    bool unread = false;                        // its file could not be read, for now
     std::weak_ptr<const char> read;             // as somebody holds it: the shards of a cluster look at the same one
 };
 
 // The bytes of a segment, for as long as a reader looks at them.
 struct segment_view {
     std::shared_ptr<const char> data;
+    bool for_now = false;  // there is no data, which says nothing of the file: no descriptor was left, no memory, ...
     image what(const segment& of) const { return {data.get(), of.published.load(std::memory_order_acquire), of.seed}; }
 };
 
@@ -61,8 +64,11 @@ public:
     // The first segment with a higher number / with a sequence behind this one; nullptr = none yet.
     std::shared_ptr<segment> after(std::uint32_t number) const;
     std::shared_ptr<segment> holding(std::uint64_t behind) const;
-    // nullptr in it: the file cannot be read (counted as damage).
+    // No data in it: the file is gone or too short (counted as damage), or could not be read for now.
     segment_view view(segment& of);
+    // What could not be read for now, and why, until it is taken: once each time that begins. "" = nothing.
+    const std::string& problem() const { return problem_; }
+    std::string take_problem() { return std::exchange(problem_, {}); }
     void note_damage(segment& in, std::uint32_t offset);
     std::uint64_t damaged() const { return damaged_; }
 
@@ -91,7 +97,7 @@ private:
     bool finished() const;  // of a dead process, and all of it is in Redis
     bool removable(std::size_t index) const;
     std::shared_ptr<segment> take(std::size_t index, bool durable);
-    void settle(const segment& going, std::size_t index, bool durable);
+    bool settle(const segment& going, std::size_t index, bool durable);
 
     const journal_id id_;
     const std::string folder_;
@@ -101,6 +107,7 @@ private:
     tail tail_;
     std::uint64_t shipped_ = 0;
     std::uint64_t damaged_ = 0;
+    std::string problem_;
 };
 
 }  // namespace tracking::journal

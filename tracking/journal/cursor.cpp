@@ -11,10 +11,17 @@ bool cursor::decode_next(std::uint64_t sequence, std::span<const char> payload) 
 std::size_t cursor::go_on(std::size_t most, const visitor* take) {
     std::size_t count = 0;
     while (count < most) {
+        if (!look_again()) return count;
         if (at_) count += read_segment(most - count, take);
         if (count < most && !enter_next()) break;
     }
     return count + read_interrupted(most - count, take);
+}
+
+// A segment that could not be read for now is not passed over: false = it still cannot.
+bool cursor::look_again() {
+    if (view_.for_now) view_ = chain_->view(*at_);
+    return !view_.for_now;
 }
 
 // false: what there is has been read. (`sealed` is asked before `published`: nothing is published after sealing.)

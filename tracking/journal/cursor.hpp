@@ -18,11 +18,13 @@ public:
     std::size_t each(std::size_t most, const visitor& take) override { return go_on(most, &take); }
     std::uint64_t pass(std::size_t most) override { return go_on(most, nullptr) > 0 ? behind_ : 0; }
     void seek(std::uint64_t sequence) override;
+    bool at_end() const override { return !view_.for_now; }
     std::unique_ptr<reader> copy() const override { return std::make_unique<cursor>(*this); }
 
 private:
     // `take` null = the records are passed only.
     std::size_t go_on(std::size_t most, const visitor* take);
+    bool look_again();
     bool enter_next();
     std::size_t read_segment(std::size_t most, const visitor* take);
     std::size_t read_interrupted(std::size_t most, const visitor* take);

@@ -69,7 +69,7 @@ public:
 private:
     using segments = std::vector<std::shared_ptr<segment>>;
     // The journals that have a folder.
-    std::vector<std::pair<journal_id, std::string>> folders() const;
+    std::vector<std::pair<journal_id, std::string>> folders(std::error_code& failed) const;
     bool adopt(const journal_id& id, const std::string& folder);
     void add_other(recovered found);
     void sort_others();
@@ -139,10 +139,9 @@ std::string journals_on_disk::start_writing(const options& how) {
     return {};
 }
 
-std::vector<std::pair<journal_id, std::string>> journals_on_disk::folders() const {
+std::vector<std::pair<journal_id, std::string>> journals_on_disk::folders(std::error_code& failed) const {
     std::vector<std::pair<journal_id, std::string>> found;
-    std::error_code ec;
-    for (fs::directory_iterator at(root_, ec), end; !ec && at != end; at.increment(ec)) {
+    for (fs::directory_iterator at(root_, failed), end; !failed && at != end; at.increment(failed)) {
         journal_id id;
         if (parse_id(at->path().filename().string(), id)) found.emplace_back(id, at->path().string());
     }
@@ -150,7 +149,10 @@ std::vector<std::pair<journal_id, std::string>> journals_on_disk::folders() cons
 }
 
 void journals_on_disk::find_for_reading() {
-    for (const auto& [id, folder] : folders()) add_other(recover(id, folder, true, folder_lock::is_taken(folder)));
+    std::error_code failed;
+    for (const auto& [id, folder] : folders(failed))
+        add_other(recover(id, folder, true, folder_lock::is_taken(folder)));
+    if (failed && failed != std::errc::no_such_file_or_directory) throw std::system_error(failed, root_);
     sort_others();
 }
 
@@ -162,8 +164,10 @@ bool journals_on_disk::adopt_ended() {
     looking_ = false;
     bool any = false;
     elsewhere_ = 0;
-    for (const auto& [id, folder] : folders())
+    std::error_code failed;
+    for (const auto& [id, folder] : folders(failed))
         if (!looked_at_.contains(id)) any |= adopt(id, folder);
+    looking_ |= failed.value() != 0;
     room_->set_elsewhere(elsewhere_);
     if (any) sort_others();
     return any;
@@ -253,6 +257,8 @@ void journals_on_disk::shipped(const journal_id& id, std::uint64_t sequence) {
 
 void journals_on_disk::maintain(std::int64_t now_ms) {
     if (read_only_) return;
+    for (const auto& [segments, own] : all())
+        if (std::string problem = segments->take_problem(); !problem.empty()) note(std::move(problem));
     if (!keep_all_) expire(now_ms);
     // The process after this one must find room to begin with: until it has asked Redis, it can let go of nothing.
     while (room_->total() + beginning_ > size_ && evict()) {
@@ -348,6 +354,9 @@ state journals_on_disk::current() const {
     }
     if (!now.writable) now.problem = problem_;
     now.notes = notes_;
+    if (!read_only_) return now;
+    for (const auto& each : others_)
+        if (!each->problem().empty()) now.notes.push_back(each->problem());
     return now;
 }
 

@@ -62,9 +62,11 @@ public:
     virtual void seek(std::uint64_t sequence) = 0;
     // Another one that stands at the same place. (A seek has to look through the segment that it leads to.)
     virtual std::unique_ptr<reader> copy() const = 0;
-    // ---- readers of a part of a journal (a shard's) say other things here, and have no copy
-    virtual bool dense() const { return true; }   // each() leaves none of the journal's sequences out
-    virtual bool at_end() const { return true; }  // after each() found nothing: there is nothing more
+    // After each() found nothing: there is nothing more. False = what follows cannot be read for now.
+    virtual bool at_end() const { return true; }
+    // Each() leaves none of the journal's sequences out. Readers of a part of a journal (a shard's) do, and have no
+    // copy.
+    virtual bool dense() const { return true; }
 };
 
 struct state {

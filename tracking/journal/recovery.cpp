@@ -57,9 +57,8 @@ struct listed_file {
 };
 
 // The segments of a folder, in order; `aside` are the bytes of other files in it.
-std::vector<listed_file> list_segments(const std::string& folder, std::uint64_t& aside) {
+std::vector<listed_file> list_segments(const std::string& folder, std::uint64_t& aside, std::error_code& ec) {
     std::vector<listed_file> found;
-    std::error_code ec;
     for (fs::directory_iterator at(folder, ec), end; !ec && at != end; at.increment(ec)) {
         struct stat about{};
         listed_file file;
@@ -139,7 +138,12 @@ std::vector<recovery::begun> recovery::unfinished() const {
 
 recovered recover(const journal_id& id, const std::string& folder, bool read_only, bool live) {
     recovered result;
-    const std::vector<listed_file> files = list_segments(folder, result.bytes);
+    std::error_code failed;
+    const std::vector<listed_file> files = list_segments(folder, result.bytes, failed);
+    if (failed && failed != std::errc::no_such_file_or_directory) {
+        result.note = "journal " + folder + " cannot be read (" + failed.message() + "); it is left alone";
+        return result;
+    }
     auto segments = std::make_shared<chain>(id, folder, false);
     recovery scan;
     chain::tail tail;

@@ -152,7 +152,8 @@ std::size_t split_journal::each(std::uint32_t shard, std::size_t most, const jou
             mine.queue.pop();
         }
         if (count == most || read_on()) continue;
-        mine.at_end = mine.queue.size() == 0 && std::none_of(places_.begin(), places_.end(), [](const place& one) {
+        mine.at_end = reader_->at_end() && mine.queue.size() == 0 &&
+                      std::none_of(places_.begin(), places_.end(), [](const place& one) {
                           return one.follows && one.queue.size() + chunk > queue_most;
                       });
         break;
@@ -183,7 +184,9 @@ std::size_t split_journal::catch_up(std::uint32_t shard, std::size_t most, const
                                       })
                      : 0;
         looked += found;
-        if (found == 0) mine.looked = read_;
+        if (found > 0) continue;
+        if (mine.own && !mine.own->at_end()) break;  // it cannot be read for now
+        mine.looked = read_;
     }
     if (mine.looked >= read_) {
         mine.follows = true;
