@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "tests/support/shipper_fixture.hpp"
+#include "tracking/journal/crc32c.hpp"
+#include "tracking/journal/format.hpp"
 #include "tracking/store/embedded_redis.hpp"
 #include "tracking/store/reports.hpp"
 #include "tracking/store/stream_entry.hpp"
@@ -52,6 +54,22 @@ protected:
         const bool agrees = verify(settings, how, out, error);
         said = out.str();
         return agrees;
+    }
+    void leave_journal_of_a_newer_release() {
+        auto opened =
+            journal::directory::open({.data_dir = dir, .size = 64ULL * 1024 * 1024, .keep_ms = 600'000, .writers = 1});
+        auto& made = *std::get<std::unique_ptr<journal::directory>>(opened);
+        made.writer_of(0).end(0, tests::plain_record(noon));
+        const std::string folder = dir + "/journal/" + journal::to_text(made.journals().front());
+        opened = std::string();  // it ends
+        std::fstream file(folder + "/00000001.seg", std::ios::in | std::ios::out | std::ios::binary);
+        journal::segment_header header;
+        const auto bytes = reinterpret_cast<char*>(&header);
+        file.read(bytes, sizeof(header));
+        header.version = journal::format_version + 1;
+        header.checksum = journal::crc32c(0, {bytes, sizeof(header) - 4});
+        file.seekp(0);
+        file.write(bytes, sizeof(header));
     }
     // Each key's content and the time when it expires, as text.
     std::map<std::string, std::string> everything() {
@@ -467,6 +485,23 @@ TEST_F(Verify, SaysWhyItCannotLook) {
     redis.run({"HSET", "aimeter:meta", "timezone", "Europe/Paris"});
     EXPECT_FALSE(check());
     EXPECT_THAT(error, HasSubstr("Europe/Paris"));
+}
+
+// Agreement is worth what was looked at.
+TEST_F(Verify, SaysWhatOfTheJournalItDidNotRead) {
+    ship_all();
+    EXPECT_TRUE(check()) << said << error;
+    EXPECT_THAT(said, HasSubstr("note: there is no journal under " + dir));
+
+    leave_journal_of_a_newer_release();
+    EXPECT_TRUE(check()) << said << error;
+    EXPECT_THAT(said, HasSubstr("newer release"));
+
+    std::filesystem::remove_all(dir + "/journal");
+    std::filesystem::create_symlink("journal", dir + "/journal");  // what root cannot look into either
+    EXPECT_FALSE(check());
+    EXPECT_THAT(error, HasSubstr("the journal under " + dir + " cannot be read: "));
+    EXPECT_THAT(said, Not(HasSubstr("all agree")));
 }
 
 TEST_F(Verify, CountsTheWaitingRecordsOfTheRealJournal) {

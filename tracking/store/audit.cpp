@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "tracking/journal/journal.hpp"
 #include "tracking/store/reply_numbers.hpp"
@@ -18,6 +19,14 @@ constexpr std::int64_t days_kept_ms = 799 * day_ms;
 
 std::int64_t field_in(const reply& hash_values, std::size_t i) {
     return i < hash_values.elements.size() ? number_in(hash_values.elements[i].text) : 0;
+}
+
+// Where it cannot be told, agreement would be for want of looking.
+bool has_journal(const std::string& data_dir) {
+    std::error_code failed;
+    const bool found = std::filesystem::exists(std::filesystem::path(data_dir) / "journal", failed);
+    if (failed) throw command_problem{"the journal under " + data_dir + " cannot be read: " + failed.message()};
+    return found;
 }
 
 }  // namespace
@@ -210,8 +219,8 @@ void audit::check_totals() {
 
 // Every record up to the position that Redis holds must be in the stream; what lies behind it waits to be shipped.
 void audit::check_journals(bool first) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(std::filesystem::path(settings_.data_dir) / "journal", ignored)) return;
+    if (!has_journal(settings_.data_dir))
+        return note("there is no journal under " + settings_.data_dir + ": the streams were not compared with one");
     auto commands = state_commands();
     commands.push_back({"HGETALL", keys_.journals()});
     const auto seen = redis_.ask_at_once(std::move(commands));
@@ -243,6 +252,13 @@ void audit::check_journals(bool first) {
             if (how_.step) how_.step(stream_.entries(), report_.passes);
         }
     }
+    for (const auto& text : journals.current().notes) note(text);
+}
+
+// Each once, in however many passes it shows.
+void audit::note(const std::string& text) {
+    auto& notes = report_.notes;
+    if (std::find(notes.begin(), notes.end(), text) == notes.end()) notes.push_back(text);
 }
 
 // ---- What all passes say together ----------------------------------------------------------------------------------

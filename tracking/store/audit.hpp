@@ -64,6 +64,7 @@ private:
     bool streams_are_whole();
     void check_totals();
     void check_journals(bool first);
+    void note(const std::string& text);
     void check(std::string name, std::int64_t found, std::int64_t expected);
     void say(std::string name, std::string text, bool agrees = true);
     void finish();
