@@ -232,6 +232,27 @@ TEST_F(EmbeddedRedis, IsStartedAgainWhenItDies) {
     EXPECT_EQ(ask(*one, {"PING"}), "not connected");
 }
 
+// As what cleans /tmp does.
+TEST_F(EmbeddedRedis, IsStartedAnewWhenItsSocketWasRemoved) {
+    const std::string deep = dir + "/" + std::string(60, 'a') + "/" + std::string(60, 'b');
+    for (const std::string& data_dir : {dir, deep}) {
+        auto one = make(data_dir);
+        ASSERT_EQ(start(*one), "");
+        boost::asio::co_spawn(context, one->supervise(), boost::asio::detached);
+        ask(*one, {"SET", "kept", "yes"});
+        const pid_t pid = pid_of(*one);
+        fs::remove(one->socket_path());
+        if (data_dir == deep) fs::remove(fs::path(one->socket_path()).parent_path());
+        ASSERT_TRUE(run_until([&] { return pid_of(*one) != 0; })) << data_dir;
+        started.push_back(pid_of(*one));
+        EXPECT_NE(started.back(), pid);
+        EXPECT_FALSE(alive(pid)) << "two servers at one append-only file";
+        EXPECT_EQ(ask(*one, {"GET", "kept"}), "yes");
+        stop(*one);
+        ASSERT_FALSE(run_until_timeout(300ms, [&] { return pid_of(*one) != 0; }));
+    }
+}
+
 TEST_F(EmbeddedRedis, StopsAnAdoptedServerAndAFrozenOne) {
     auto first = make(dir);
     ASSERT_EQ(start(*first), "");

@@ -45,7 +45,8 @@ const command ping{"PING"};
 const command which_folder{"CONFIG", "GET", "dir"};
 const command about_server{"INFO", "server"};
 
-constexpr int looks_until_told = 20;  // a server that is not up after two seconds: say that it is waited for
+constexpr int looks_until_ended = 10;  // without a socket
+constexpr int looks_until_told = 20;   // a server that is not up after two seconds: say that it is waited for
 
 std::string program_path() {
     const char* path = std::getenv("PATH");
@@ -68,17 +69,20 @@ std::string first_line(const fs::path& file) {
     return line;
 }
 
+// A folder of ours where nobody else may put anything.
+bool is_private(const fs::path& folder) {
+    struct stat is{};
+    return ::lstat(folder.c_str(), &is) == 0 && S_ISDIR(is.st_mode) && is.st_uid == ::geteuid() &&
+           (is.st_mode & 0077) == 0;
+}
+
 // A unix socket's path has room for 107 bytes; a data_dir deeper than that gets its socket in a folder of its own
 // under /tmp (mode 0700), whose name is kept beside the data.
 std::string choose_socket(const fs::path& folder) {
     const std::string beside = (folder / "redis.sock").string();
     if (beside.size() < sizeof(sockaddr_un::sun_path)) return beside;
     const std::string kept = first_line(folder / "socket");
-    struct stat is{};
-    if (!kept.empty() && ::lstat(fs::path(kept).parent_path().c_str(), &is) == 0 && S_ISDIR(is.st_mode) &&
-        is.st_uid == ::geteuid() && (is.st_mode & 0077) == 0) {
-        return kept;
-    }
+    if (!kept.empty() && is_private(fs::path(kept).parent_path())) return kept;
     char made[] = "/tmp/aimeter-XXXXXX";
     if (::mkdtemp(made) == nullptr) return {};
     const std::string path = std::string(made) + "/redis.sock";
@@ -114,7 +118,8 @@ public:
 
 private:
     net::awaitable<bool> adopt();
-    net::awaitable<void> end_deaf_server();
+    net::awaitable<void> end_server(pid_t pid);
+    bool has_socket() const;
     net::awaitable<void> sleep(milliseconds length);
     net::awaitable<std::string> ask(command what);
     net::awaitable<bool> wait_until_up();
@@ -166,8 +171,7 @@ net::awaitable<bool> server::adopt() {
 }
 
 // Two servers must never write one AOF: one of ours that lives but does not answer is ended before another starts.
-net::awaitable<void> server::end_deaf_server() {
-    const pid_t pid = std::atoi(first_line(folder_ / "redis.pid").c_str());
+net::awaitable<void> server::end_server(pid_t pid) {
     if (!serves(pid, socket_)) co_return;
     spdlog::warn("embedded Redis: the server found (pid {}) does not answer; ending it", pid);
     ::kill(pid, SIGTERM);
@@ -182,6 +186,9 @@ net::awaitable<void> server::end_deaf_server() {
 std::string server::spawn() {
     if (const std::string done = mend_append_only_file(folder_ / "appendonlydir"); !done.empty())
         spdlog::warn("embedded Redis: {}; what the journal keeps is shipped again", done);
+    const fs::path at = fs::path(socket_).parent_path();
+    ::mkdir(at.c_str(), 0700);  // what cleans /tmp may have taken it
+    if (!is_private(at)) return "the folder of its socket, " + at.string() + ", is not only ours";
     std::error_code ignored;
     fs::remove(socket_, ignored);
     std::vector<std::string> words = {program_,
@@ -231,6 +238,12 @@ bool server::running() {
     return false;
 }
 
+// Whoever removed it, nobody can reach the server any more.
+bool server::has_socket() const {
+    std::error_code unknown;
+    return fs::exists(socket_, unknown) || unknown;
+}
+
 // A file system without such locks has no second process to be kept apart, either: it would not lock data_dir.
 bool server::in_charge() { return !left_ && (charge_.held() || charge_.take(folder_) != EWOULDBLOCK); }
 
@@ -254,7 +267,7 @@ net::awaitable<std::variant<std::monostate, std::string>> server::start() {
         found = co_await adopt();
     }
     if (!found) {
-        co_await end_deaf_server();
+        co_await end_server(std::atoi(first_line(folder_ / "redis.pid").c_str()));
         if (stopping_) co_return "stopped";
         if (std::string problem = spawn(); !problem.empty()) co_return problem;
     }
@@ -266,11 +279,22 @@ net::awaitable<std::variant<std::monostate, std::string>> server::start() {
 net::awaitable<void> server::supervise() {
     milliseconds pause = first_restart;
     bool told = false;  // that it is down; once, however often it is tried
-    while (!stopping_) {
+    for (int looks_without_socket = 0; !stopping_;) {
         look_.expires_at(tracking::next_look(std::chrono::steady_clock::now(), look_interval));
         co_await look_.async_wait(as_result);
-        if (stopping_ || running() || !in_charge()) continue;  // a child that ended is reaped in any case
-        if (co_await adopt()) continue;                        // whoever was in charge before has restarted it
+        const bool runs = running();  // a child that ended is reaped in any case
+        looks_without_socket = runs && !has_socket() ? looks_without_socket + 1 : 0;
+        if (stopping_ || (runs && looks_without_socket < looks_until_ended) || !in_charge()) continue;
+        if (runs) {
+            looks_without_socket = 0;
+            if (!std::exchange(told, true))
+                spdlog::error(
+                    "embedded Redis: its socket {} was removed; it is started anew (records wait in the journal)",
+                    socket_);
+            co_await end_server(pid_);
+            if (running()) continue;
+        }
+        if (co_await adopt()) continue;  // whoever was in charge before has restarted it
         if (!std::exchange(told, true))
             spdlog::error(
                 "embedded Redis: it died; starting it until it is up (records wait in the journal); its log is {}",
