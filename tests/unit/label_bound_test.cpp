@@ -36,6 +36,15 @@ TEST(LabelBound, BeginsAnewEachDay) {
     EXPECT_TRUE(bound.admit(20'000, "b"));
 }
 
+TEST(LabelBound, GoesBackWithAClockThatWasAheadForAMoment) {
+    label_bound bound(1);
+    EXPECT_TRUE(bound.admit(20'365, "b"));
+    EXPECT_FALSE(bound.admit(20'365, "a"));
+    EXPECT_TRUE(bound.admit(20'000, "a")) << "the year that it was ahead is not waited for";
+    EXPECT_FALSE(bound.admit(20'000, "c"));
+    EXPECT_TRUE(bound.admit(20'001, "c"));
+}
+
 TEST(LabelBound, HoldsForManyDaysAndLabels) {
     label_bound bound(500);
     for (int day = 20'000; day < 20'100; ++day) {

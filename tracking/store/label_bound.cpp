@@ -27,10 +27,11 @@ label_bound::label_bound(std::uint32_t most)
     if (slots_ == nullptr) throw std::bad_alloc();
 }
 
-// Never goes back: a late record of yesterday is bounded as one of today.
+// A late record of yesterday is bounded as one of today. Further back lies a clock that was ahead and has been put
+// right.
 std::uint64_t label_bound::latest(std::uint64_t day) noexcept {
     std::uint64_t seen = count_.load(std::memory_order_acquire);
-    while (seen >> 32 < day) {
+    while (seen >> 32 < day || seen >> 32 > day + 1) {
         if (count_.compare_exchange_weak(seen, day << 32, std::memory_order_acq_rel)) return day;
     }
     return seen >> 32;

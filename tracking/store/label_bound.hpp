@@ -15,8 +15,9 @@ class label_bound {
 public:
     explicit label_bound(std::uint32_t most);
 
-    // True when this label may keep its name. `day` is any number that grows by one at midnight; one that is over
-    // counts as the latest day seen. Empty labels are always admitted.
+    // True when this label may keep its name. `day` is any number that grows by one at midnight; the day before
+    // the latest one counts as the latest (an earlier one, as a clock that was put right). Empty labels are always
+    // admitted.
     bool admit(std::int64_t day, std::string_view label) noexcept;
     // Whether it would be admitted now; takes no place.
     bool has_room_for(std::int64_t day, std::string_view label) noexcept { return find(day, label, false); }
