@@ -84,5 +84,19 @@ TEST_F(fault_clock, C2_a_month_ends_under_load) {
     EXPECT_GT(data().number({"HGET", "aimeter:usage:month:2026-11", "requests"}), 0);
 }
 
+// What has expired is for Redis to say: by this clock most of it has.
+TEST_F(fault_clock, C3_verify_on_a_machine_that_is_days_ahead) {
+    set_clock("+0");
+    ASSERT_NO_FATAL_FAILURE(curtain_up({.env = environment}));
+    play();
+    load->stop();
+    ASSERT_TRUE(ready_says("\"lag\":0"));
+    set_clock("+3d");
+    const auto verified = first().run("verify");
+    set_clock("+0");
+    EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+    curtain();
+}
+
 }  // namespace
 }  // namespace tests

@@ -51,6 +51,7 @@ audit_report audit::run() {
         const auto kind = redis_.ask({{"TYPE", key}}).front().text;
         if (kind != "stream" && kind != "none") throw command_problem{key + " holds a " + kind + ", not a stream"};
     }
+    now_ = field_in(redis_.ask({{"TIME"}}).front(), 0);
     mending_ = how_.repair;
     std::vector<key_share> todo{{}};
     while (!todo.empty()) {
@@ -62,7 +63,7 @@ audit_report audit::run() {
             const auto tallies = tallies_;
             const auto rest = todo;
             try {
-                recount counted(keys_, settings_.redis.prefix, *when_, which, how_.memory, clock_.wall_ms() / 1000);
+                recount counted(keys_, settings_.redis.prefix, *when_, which, how_.memory, now_ - clock_slack);
                 counted_ = &counted;
                 pass(todo);
                 break;
@@ -272,7 +273,7 @@ void audit::finish() {
     }
     const auto& trimmed = report_.trimmed;
     if (trimmed.entries > 0 && shares_hold_) {
-        const std::int64_t now = clock_.wall_ms();
+        const std::int64_t now = now_ * 1000;
         for (auto& one :
              shares_.checks(trimmed, when_->day_key(now - days_kept_ms), when_->day_key(now - hours_kept_ms)))
             say(std::move(one.name), std::move(one.text), one.agrees);

@@ -102,7 +102,8 @@ private:
     std::optional<calendar> when_;
     std::optional<minute_cache> periods_;
     std::string dataset_, run_;
-    std::int64_t now_ = 0;  // Redis's clock, s
+    std::int64_t now_ = 0;                           // Redis's clock, s: keys expire by it
+    static constexpr std::int64_t clock_slack = 60;  // s around the moment when one does
 
     audit_report report_;
     bool mending_ = false;  // differences that can be mended are, or would be

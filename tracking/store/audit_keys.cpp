@@ -13,7 +13,6 @@ constexpr std::size_t keys_at_once = 64;
 constexpr std::size_t members_at_once = 1'000;
 constexpr std::size_t messages_read = 1'000;
 constexpr std::size_t extra_shown = 100;
-constexpr std::int64_t clock_slack = 60;         // s around the moment when a key expires
 constexpr std::int64_t expiry_slack = 2 * 3600;  // an hour that a day repeats expires with either of the two
 
 bool has_members(content holds) {
