@@ -77,6 +77,18 @@ std::size_t size_of(const expected_key& of) {
     return named != nullptr ? named->size() : of.numbers().size();
 }
 
+// An operation of repair.lua by which a list goes.
+void pack_removal(message_pack& to, words& keys, std::string key) {
+    keys.push_back(std::move(key));
+    const auto operation = to.open_array();
+    to.text("list");
+    to.integer(static_cast<std::int64_t>(keys.size()));
+    for (int i = 0; i < 2; ++i) to.integer(0);  // nothing was staged, and nothing expires
+    to.text("");
+    to.close_array(to.open_array(), 0);
+    to.close_array(operation, 6);
+}
+
 }  // namespace
 
 bool audit::can_mend(const item& one, bool exact) {
@@ -205,7 +217,10 @@ void audit::mend_at_once(const std::vector<item*>& some) {
             pack.close_array(list, elements.size());
             pack.close_array(operation, 6);
         }
-        pack.close_array(operations, some.size());
+        const bool totals =
+            std::any_of(some.begin(), some.end(), [&](const item* one) { return one->first == keys_.total(); });
+        if (totals) pack_removal(pack, keys, keys_.checkpoints());  // they copied the total while it was wrong
+        pack.close_array(operations, some.size() + (totals ? 1 : 0));
         pack.close_array(root, 3);
         command run{"EVAL", std::string(repair_script), std::to_string(keys.size())};
         run.insert(run.end(), keys.begin(), keys.end());
