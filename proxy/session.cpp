@@ -147,10 +147,27 @@ const route* session::route_of_request() {
     return way.tracked ? &way : nullptr;
 }
 
+// A tracked request that comes no further is recorded as well, as far as its head told what it is.
+void session::record_refusal(int status, std::string problem) {
+    const route* const way = role_ == listener_role::admin ? nullptr : route_of_request();
+    if (way == nullptr) return;
+    auto of = parts_.meters.take();
+    of->begin(*rules_, {head_, *way, peer_, rules_->trusts(peer_address_), request_id(), arrived_, arrived_us_},
+              *parts_.seen_tokens, parts_.scanners);
+    parts_.ended.add({.by = rules_,
+                      .meter = std::move(of),
+                      .how = {.result = tracking::outcome::error, .status = status, .problem = std::move(problem)},
+                      .at = parts_.clock.steady(),
+                      .held = buffer(parts_.buffers),
+                      .last_piece = {},
+                      .answer_ended = {}});
+}
+
 task<bool> session::serve() {
     rules_ = parts_.in_force;  // those of this moment decide about the whole request
     const framing_verdict verdict = check_request(head_);
     if (verdict.refusal != 0) {
+        record_refusal(verdict.refusal, verdict.problem);
         co_await refuse(verdict.refusal, verdict.problem);
         co_return false;
     }

@@ -41,6 +41,7 @@ private:
     task<bool> send(std::string response);
     task<> close_gently();
     void note_arrival();
+    void record_refusal(int status, std::string problem);
     std::string_view request_id();
     const route* route_of_request();
 

@@ -30,6 +30,33 @@ TEST_F(proxy_scope, only_the_tracked_paths_and_methods_are_recorded) {
     EXPECT_EQ(records(1).size(), 1U);
 }
 
+TEST_F(proxy_scope, what_is_refused_for_its_framing_is_recorded) {
+    start();
+    const std::string line = "POST /api/ai/generate-haiku HTTP/1.1\r\n";
+    const auto ask_for = [&](const std::string& fields) { return ask(line + fields + "\r\n").status(); };
+    EXPECT_EQ(ask_for("Host: a\r\nX-Request-Id: both\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n"), 400);
+    EXPECT_EQ(ask_for("Host: a\r\nX-Request-Id: coded\r\nTransfer-Encoding: gzip\r\n"), 501);
+    EXPECT_EQ(ask_for("X-Request-Id: hostless\r\nContent-Length: 0\r\n"), 400);
+    EXPECT_EQ(ask("POST /other HTTP/1.1\r\nContent-Length: 0\r\n\r\n").status(), 400) << "not tracked";
+    const auto all = records(3);
+    ASSERT_EQ(all.size(), 3U);
+    const std::vector<std::pair<std::string, std::string>> wanted{
+        {"both", "400"}, {"coded", "501"}, {"hostless", "400"}};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        expect_fields(all[i], {{"requestId", wanted[i].first},
+                               {"status", wanted[i].second},
+                               {"contentType", "haiku"},
+                               {"outcome", "error"},
+                               {"attempts", "0"},
+                               {"tokensUsed", "0"},
+                               {"cost", "0"},
+                               {"costSource", "none"},
+                               {"upstreamDuration", "(absent)"}});
+        EXPECT_NE(value(all[i], "errorMessage"), "(absent)");
+    }
+    EXPECT_EQ(upstream.connections(), 0U);
+}
+
 TEST_F(proxy_scope, facts_in_untracked_answers_reach_the_client) {
     upstream.otherwise({serve(answer_with(json_answer("X-Own: 1\r\n")))});
     start();
