@@ -82,6 +82,7 @@ export function startDrillDown() {
         if (event.target === dialog) dialog.close(); // outside of its box
     });
     dialog.addEventListener("close", () => {
+        if (dialog.open) return; // the event comes later than the closing: what was opened in between stays
         latest += 1;
         replace(byId("drill-body"));
     });
