@@ -141,6 +141,20 @@ split_query take_token(std::string_view text) {
     return split;
 }
 
+// Of a form as a browser or a script fills it in: other fields are none of ours. "" = absent, empty or malformed.
+std::string form_field(std::string_view form, std::string_view name) {
+    const std::array known{name};
+    while (!form.empty()) {
+        const auto piece = form.substr(0, form.find('&'));
+        form.remove_prefix(std::min(piece.size() + 1, form.size()));
+        if (piece.substr(0, piece.find('=')) != name) continue;
+        const auto parsed = query::parse(piece, known);
+        const auto* good = std::get_if<query>(&parsed);
+        return good != nullptr ? std::string(good->get(name).value_or("")) : std::string();
+    }
+    return {};
+}
+
 // "?days=7", or nothing. What stands in a target is fit for a field.
 std::string query_in(std::string_view target) {
     const auto mark = target.find('?');
@@ -256,13 +270,10 @@ response dashboard::ask_to_log_in(const request& what, std::string_view to, int 
 }
 
 response dashboard::log_in(const request& what) {
-    constexpr std::array<std::string_view, 2> known{"token", "page"};
     const bool browser = !field_of(what, "origin").empty() || !field_of(what, "sec-fetch-site").empty();
     if (browser && !comes_from_own_page(what)) return problem(403, "The login form is on the dashboard's own page.");
-    const auto parsed = query::parse(what.body, known);
-    const auto* form = std::get_if<query>(&parsed);
-    const std::string token(form != nullptr ? form->get("token").value_or("") : "");
-    const std::string page(form != nullptr ? form->get("page").value_or("") : "");
+    const std::string token = form_field(what.body, "token");
+    const std::string page = form_field(what.body, "page");
     const bool monitoring = path_of(page) == monitoring_path.substr(1);
     std::string to = settings_.admin.ui_path + std::string(monitoring ? monitoring_path : "");
     // What was looked for before the login. Whoever made up a form has what is no query dropped.

@@ -98,6 +98,12 @@ TEST_F(Dashboard, ALoginLeadsToWhatWasLookedFor) {
               "/admin?a=b");
 }
 
+TEST_F(Dashboard, ALoginTakesTheTokenFromWhateverFormHasIt) {
+    for (const char* form : {"token=first-token&page=", "token=first-token&submit=Log+in", "x&=&token=first%2dtoken",
+                             "page=overview&%zz=1&token=first-token"})
+        EXPECT_EQ(field(ask("POST", "/admin/login", {}, form), "Location"), "/admin") << form;
+}
+
 TEST_F(Dashboard, WrongAndMissingTokensAreToldApartAndSlowedDown) {
     EXPECT_THAT(ask("POST", "/admin/login", {}, "token=&page=overview").body, HasSubstr("Enter the token."));
     EXPECT_THAT(ask("POST", "/admin/login", {}, "nonsense").body, HasSubstr("Enter the token."));
