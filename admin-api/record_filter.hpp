@@ -1,5 +1,5 @@
 // Which records of the usage stream a request asks for: the parameters user, feature, model, plan, provider and
-// outcome. Pure.
+// outcome, of which several can be asked for: "error,upstream_abort". Pure.
 #pragma once
 
 #include <string>
@@ -14,12 +14,12 @@ namespace admin {
 
 struct record_filter {
     std::string_view field;  // of the stream
-    std::string value;
+    std::vector<std::string> values;
 };
 
 std::variant<std::vector<record_filter>, bad_parameter> filters_of(const query& asked);
 
-// All of them match exactly.
+// Each of them matches one of its values exactly.
 bool passes(const entry_fields& record, const std::vector<record_filter>& filters);
 
 }  // namespace admin

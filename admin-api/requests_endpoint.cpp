@@ -62,7 +62,7 @@ struct wanted_records {
     std::optional<time_span> span;
     bool any() const { return filters.empty() && !span; }
     bool has(const entry_fields& entry) const { return passes(entry, filters) && (!span || span->has(entry)); }
-    bool is_behind(std::string_view id) const { return span && ms_of_id(id) < span->begin; }
+    bool is_behind(std::string_view id) const { return span && ms_of_id(id) < span->begin - redis_behind_ms; }
 };
 
 struct scan {

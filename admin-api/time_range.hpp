@@ -26,6 +26,10 @@ int weekday_of(date day);                  // 0 = Monday
 
 inline constexpr int longest_range = 365;
 
+// An entry's id is the time of Redis's clock, a record's `ts` that of ours: by so much Redis's may be behind before
+// records are overlooked that a search of the stream by day looks for.
+inline constexpr std::int64_t redis_behind_ms = 600'000;
+
 struct date_range {
     date from, to;  // both included
     int days() const { return static_cast<int>((to - from).count()) + 1; }

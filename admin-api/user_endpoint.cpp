@@ -85,7 +85,7 @@ awaitable<void> find_features(store::reports reports, user_figures& to) {
         for (const auto& [id, entry] : of.entries) found += add_record(to, entry, reports.when()) ? 1 : 0;
         scanned += of.entries.size();
         cursor = of.next;
-        more = !cursor.empty() && store::number_in(cursor.substr(0, cursor.find('-'))) >= begin;
+        more = !cursor.empty() && store::number_in(cursor.substr(0, cursor.find('-'))) >= begin - redis_behind_ms;
     }
     to.features_complete = found >= to.requests;
 }

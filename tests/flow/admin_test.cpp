@@ -452,6 +452,8 @@ TEST_F(Admin, RequestsCanBeFiltered) {
     EXPECT_EQ(get("/ai/requests?user=user+a%26b&limit=500")["records"].size(), 12U);
     EXPECT_EQ(get("/ai/requests?user=user%20a%26b&feature=content-gen")["records"].size(), 6U);
     EXPECT_EQ(get("/ai/requests?outcome=client_abort&model=m/1")["records"].size(), 3U);
+    EXPECT_EQ(get("/ai/requests?outcome=error,client_abort&limit=500")["records"].size(), 3U);
+    EXPECT_EQ(get("/ai/requests?outcome=client_abort,ok&limit=500")["records"].size(), 500U);
     const auto none = get("/ai/requests?user=nobody");
     EXPECT_EQ(none["records"], json::array());
     EXPECT_TRUE(none["next"].is_null());
@@ -483,6 +485,15 @@ TEST_F(Admin, RequestsOfADayAreThoseOfItsWallClock) {
                           first["next"].get<std::string>());
     EXPECT_EQ(rest["records"][0]["id"], "early");
     EXPECT_EQ(get("/ai/requests?from=2026-11-20")["records"].size(), 3U) << "until today";
+}
+
+TEST_F(Admin, RequestsOfADayAreFoundThoughTheClockOfRedisIsBehind) {
+    const std::int64_t begin = when_->instant(2026, 11, 20, 0);
+    add("aimeter:usage", {{"id", "before"}, {"ts", std::to_string(begin - 1)}}, std::to_string(begin - 300'000) + "-0");
+    add("aimeter:usage", {{"id", "of the day"}, {"ts", std::to_string(begin)}}, std::to_string(begin - 299'999) + "-0");
+    const auto day = get("/ai/requests?from=2026-11-20&to=2026-11-20");
+    ASSERT_EQ(day["records"].size(), 1U);
+    EXPECT_EQ(day["records"][0]["id"], "of the day");
 }
 
 TEST_F(Admin, UsageOfOneLabelIsWhatIsCountedByLabel) {
@@ -626,6 +637,8 @@ TEST_F(Admin, WrongParametersAreNamed) {
         {"/ai/requests?cursor=abc", "cursor"},
         {"/ai/requests?cursor=1-99999999999999999999", "cursor"},
         {"/ai/requests?outcome=great", "outcome"},
+        {"/ai/requests?outcome=error,", "outcome"},
+        {"/ai/requests?outcome=error,great", "outcome"},
         {"/stats?x=%00", "x"},
         {"/ai/requests?%3Cscript%3E=1", "<script>"},
     };
