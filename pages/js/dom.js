@@ -15,9 +15,21 @@ export function el(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Figures are replaced while somebody reads them: what had the focus has it again (the same words, or else the same
+// place), and what was scrolled stays so.
 export function replace(parent, ...children) {
+    const focused = document.activeElement;
+    const place = focused !== parent && parent.contains(focused) ? focusable(parent).indexOf(focused) : -1;
+    const scrolled = [...parent.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
     parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== false));
+    parent.querySelectorAll(".scroll").forEach((box, i) => scrolled[i] && box.scrollTo(...scrolled[i]));
+    if (place < 0) return;
+    const now = focusable(parent);
+    const same = (one) => one && one.textContent === focused.textContent && one.title === focused.title;
+    const next = same(now[place]) ? now[place] : now.find(same) || now[Math.min(place, now.length - 1)];
+    next?.focus({preventScroll: true});
 }
+const focusable = (parent) => [...parent.querySelectorAll("a[href], button, input, select, [tabindex]")];
 
 // Sets text only when it differs, so that screen readers are not told the same thing twice.
 export function setText(element, text) {

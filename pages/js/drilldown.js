@@ -29,34 +29,50 @@ function showRecord(record, back) {
 // The requests of a filter: {feature, model, plan, provider, user, outcome, from, to} of GET /ai/requests.
 export async function drillDown(title, filter) {
     const mine = openDialog(title);
+    const body = byId("drill-body");
     const records = [];
-    let cursor = null, ended = false, stopped = "";
+    let cursor = null, ended = false, none = "", note = "", asking = false, looksAtOne = false;
 
-    const show = () => {
-        const list = () => {
-            setText(byId("drill-title"), title);
-            byId("drill-back").hidden = true;
+    const open = (record) => {
+        looksAtOne = true;
+        showRecord(record, () => {
             show();
-        };
-        const more = ended ? null : el("button", {type: "button", onclick: next}, records.length ? "Show more" : "Search on");
-        replace(byId("drill-body"),
-            records.length ? recordTable(records, (record) => showRecord(record, list)) : nothing(ended ? "No request fits." : "None among those looked at so far."),
-            el("p", {class: "drill-foot"}, el("span", {class: "muted", role: "status"}, `${count(records.length)} shown${ended ? ", all there are" : ""}. ${stopped}`), more));
+            focusRow(records.indexOf(record));
+        });
     };
+    const focusRow = (i) => body.querySelectorAll("tbody button")[i]?.focus();
+    function show() {
+        looksAtOne = false;
+        setText(byId("drill-title"), title);
+        byId("drill-back").hidden = true;
+        const more = ended ? null : el("button", {type: "button", onclick: showMore}, records.length ? "Show more" : "Search on");
+        replace(body,
+            records.length ? recordTable(records, open) : nothing(none),
+            el("p", {class: "drill-foot"}, el("span", {class: "muted", role: "status"}, `${count(records.length)} shown${ended ? ", all there are" : ""}. ${note}`), more));
+    }
     async function next() {
+        asking = true;
         try {
             const page = await ask("/ai/requests", {...filter, limit: pageSize, cursor});
-            if (mine !== latest) return;
             records.push(...page.records);
             cursor = page.next;
             ended = !cursor;
-            stopped = !ended && page.records.length < pageSize ? "The search stopped at its bound of entries." : "";
-            show();
+            none = ended ? "No request fits." : "None among those looked at so far.";
+            note = !ended && page.records.length < pageSize ? "The search stopped at its bound of entries." : "";
         } catch (failure) {
-            if (mine === latest) replace(byId("drill-body"), nothing(advice(failure)));
+            none = "The requests could not be read.";
+            note = advice(failure); // what is there stays, and can be added to later
         }
+        asking = false;
+        if (mine === latest && !looksAtOne) show();
     }
-    replace(byId("drill-body"), loading());
+    async function showMore() {
+        if (asking) return;
+        const before = records.length;
+        await next();
+        if (mine === latest && !looksAtOne && records.length > before) focusRow(before);
+    }
+    replace(body, loading());
     await next();
 }
 

@@ -36,8 +36,6 @@ export function periodBefore(range) {
     return {from: shiftDay(range.from, -range.days), to: shiftDay(range.from, -1)};
 }
 
-export const includesToday = () => Boolean(selection.days) || !selection.to;
-
 // The names that can be chosen, from an unfiltered report.
 export function offerLabels(usage) {
     const offers = {feature: usage.byFeature, model: usage.byModel, plan: usage.byPlan};
@@ -45,7 +43,9 @@ export function offerLabels(usage) {
         const names = offers[kind].map((row) => row.name);
         if (selection.kind === kind && !names.includes(selection.label)) names.unshift(selection.label);
         const select = byId(`filter-${kind}`);
-        replace(select, el("option", {value: ""}, `All ${kind}s`), names.map((name) => el("option", {value: name}, name)));
+        const offered = [...select.options].slice(1).map((option) => option.value);
+        if (select.options.length === 0 || JSON.stringify(offered) !== JSON.stringify(names)) // else: somebody may have it open
+            replace(select, el("option", {value: ""}, `All ${kind}s`), names.map((name) => el("option", {value: name}, name)));
         select.value = selection.kind === kind ? selection.label : "";
     }
 }

@@ -7,40 +7,66 @@ const overviewEvery = 3000; // at most, and only when /stats has changed
 const aliveEvery = 30000; // a silent socket may be a dead one: /stats is asked now and then
 const longestBackOff = 30000;
 
+const pause = (ms) => new Promise((over) => setTimeout(over, Math.max(0, ms)));
+const tenMinutes = () => new Date().toISOString().slice(0, 15); // how long an overview lasts: its trends move with the clock
+
 // on.figures({stats, overview}), on.state({kind: "live" | "polling" | "stale", since, why}), on.alert(message)
 export function startFeed(on) {
     const figures = {stats: null, overview: null};
-    let socket = null, expected = null, failures = 0, lastGood = null, overviewAt = 0, overviewOf = "", pollTimer = null;
+    let socket = null, expected = null, failures = 0, lastGood = null, pollTimer = null;
+    let news = 0; // raised by each question for /stats and by whatever is told: an answer to an earlier question is older
 
     const publish = () => on.figures(figures);
-    const good = (kind) => {
+    const good = () => {
         lastGood = Date.now();
-        on.state({kind, since: lastGood});
+        on.state({kind: expected === null ? "polling" : "live", since: lastGood});
     };
+    const stale = (why) => on.state({kind: "stale", since: lastGood, why});
 
     // ---- by asking ----
-    async function readOverview(changed) {
-        const due = Date.now() - overviewAt >= overviewEvery;
-        if (figures.overview && (!due || (!changed && overviewOf === today()))) return;
-        overviewAt = Date.now();
-        figures.overview = await ask("/ai/overview");
-        overviewOf = today();
-    }
-    const today = () => new Date().toISOString().slice(0, 15); // every ten minutes, for the trends move with the clock
-
-    let waitsForOverview = false;
     async function poll() {
+        const mine = ++news;
         try {
             const stats = await ask("/stats");
-            const changed = waitsForOverview || JSON.stringify(stats) !== JSON.stringify(figures.stats);
+            if (mine !== news) return;
+            const changed = JSON.stringify(stats) !== JSON.stringify(figures.stats);
             figures.stats = stats;
-            const before = overviewAt;
-            await readOverview(changed);
-            waitsForOverview = changed && overviewAt === before;
-            good(expected === null ? "polling" : "live");
+            if (changed || overviewOf !== tenMinutes()) followOverview();
+            if (!overviewFailed) good();
             publish();
         } catch (failure) {
-            on.state({kind: "stale", since: lastGood, why: failure});
+            if (mine === news) stale(failure);
+        }
+    }
+
+    // The overview follows the figures, every few seconds at most; a change while it is read has it read again.
+    let overviewAt = 0, overviewOf = "", overviewFailed = false, overviewWanted = false, following = false;
+    async function followOverview() {
+        overviewWanted = true;
+        if (following) return;
+        following = true;
+        while (overviewWanted) {
+            await pause(overviewAt + overviewEvery - Date.now());
+            overviewWanted = false;
+            await readOverview();
+        }
+        following = false;
+    }
+    async function readOverview() {
+        overviewAt = Date.now();
+        const before = told;
+        try {
+            const overview = await ask("/ai/overview");
+            figures.overview = before === told ? overview : {...overview, today: figures.overview.today, month: figures.overview.month};
+            overviewOf = tenMinutes();
+            const back = overviewFailed;
+            overviewFailed = false;
+            if (back) good();
+            publish();
+        } catch (failure) {
+            overviewOf = ""; // the next poll has it read again
+            overviewFailed = true;
+            stale(failure);
         }
     }
     function schedule() {
@@ -53,13 +79,18 @@ export function startFeed(on) {
     }
 
     // ---- by being told ----
+    let told = 0;
     function snapshot(message) {
         expected = message.seq + 1;
         failures = 0;
+        news += 1;
+        told += 1;
         figures.stats = message.stats;
         figures.overview = message.overview;
         overviewAt = Date.now();
-        good("live");
+        overviewOf = tenMinutes();
+        overviewFailed = false;
+        good();
         publish();
         schedule();
     }
@@ -70,17 +101,19 @@ export function startFeed(on) {
             return;
         }
         expected += 1;
+        news += 1;
+        told += 1;
         const newest = message.recentActivity || [];
         const shown = figures.stats.recentActivity || [];
         const ids = new Set(newest.map((entry) => entry.id));
         figures.stats = {...figures.stats, ...message.stats,
             recentActivity: [...newest, ...shown.filter((entry) => !ids.has(entry.id))].slice(0, 10)};
         figures.overview = {...figures.overview, today: message.today || figures.overview.today, month: message.month || figures.overview.month};
-        good("live");
+        good();
         publish();
-        readOverview(true).then(publish, () => {}); // trends and quality are not in a delta
+        followOverview(); // trends and quality are not in a delta
     }
-    function told(text) {
+    function receive(text) {
         let message;
         try {
             message = JSON.parse(text);
@@ -91,14 +124,14 @@ export function startFeed(on) {
         else if (message.type === "delta") delta(message);
         else if (message.type === "alert") on.alert(message);
         else if (message.type === "state") {
-            if (message.redis === "down") on.state({kind: "stale", since: lastGood, why: {status: 503, message: "Redis cannot be reached."}});
+            if (message.redis === "down") stale({status: 503, message: "Redis cannot be reached."});
             else poll();
         }
     }
     function connect() {
         const made = new WebSocket(new URL(apiPath + "/ai/live", location.href.replace(/^http/, "ws")));
         socket = made;
-        made.onmessage = (event) => made === socket && told(event.data);
+        made.onmessage = (event) => made === socket && receive(event.data);
         made.onclose = () => {
             if (made !== socket) return;
             const wasLive = expected !== null;
@@ -114,6 +147,7 @@ export function startFeed(on) {
         if (!document.hidden) poll();
     });
     poll();
+    followOverview();
     schedule();
     connect();
     return {refresh: poll};

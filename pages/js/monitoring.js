@@ -3,7 +3,7 @@ import { byId, replace, setText } from "./dom.js";
 import { brief, clock, count, day, percent, usd, useZone } from "./format.js";
 import { ask } from "./request.js";
 import { coverage, dismiss, emptyState, noticeOfFailure, setTile, tile, trend } from "./views.js";
-import { filterParameters, includesToday, offerLabels, periodBefore, rangeParameters, selection, startFilters } from "./filters.js";
+import { filterParameters, offerLabels, periodBefore, rangeParameters, selection, startFilters } from "./filters.js";
 import { showFeatures, showHours, showLabels, showLatency, showOutcomes, showOverTime, showErrors, showUsers, showWaste } from "./panels.js";
 
 const totalTiles = [
@@ -50,26 +50,37 @@ function showAll(usage, earlier) {
 
 export function startMonitoring() {
     replace(byId("totals"), totalTiles.map(([label, id]) => tile(label, id)));
-    let latest = 0, lastTook = 0, lastAt = 0, shownOf = null, waiting = null, failed = false;
+    let latest = 0, loading = false, failed = false, questions = null;
+    let shown = null; // the newest report of all labels
+    let told = null; // the newest of the feed
+    let changed = false, waiting = null, lastTook = 0, lastAt = 0;
 
     async function load() {
         const mine = ++latest;
+        questions?.abort(); // what was chosen before is not waited for
+        questions = new AbortController();
+        const report = (parameters) => ask("/ai/usage", parameters, questions.signal);
         clearTimeout(waiting);
         waiting = null;
+        changed = false;
+        loading = true;
         byId("main").setAttribute("aria-busy", "true");
         const began = performance.now();
         try {
-            const usage = await ask("/ai/usage", {...rangeParameters(), ...filterParameters()});
-            if (mine !== latest) return;
-            const earlier = selection.compare ? await ask("/ai/usage", {...periodBefore(usage.range), ...filterParameters()}) : null;
-            const names = usage.filter ? await ask("/ai/usage", rangeParameters()) : usage;
+            const usage = await report({...rangeParameters(), ...filterParameters()});
+            const earlier = selection.compare ? await report({...periodBefore(usage.range), ...filterParameters()}) : null;
+            const names = usage.filter ? await report(rangeParameters()) : usage;
             if (mine !== latest) return;
             offerLabels(names);
             byId("empty").hidden = names.totals.requests !== 0;
             if (names.totals.requests === 0) replace(byId("empty"), emptyState());
             showAll(usage, earlier);
             setText(byId("as-of"), `As of ${clock(Date.now())}`);
-            if (!lastAt) performance.mark("figures"); // for who measures
+            if (!shown) {
+                performance.mark("figures"); // for who measures
+                changed ||= told !== null && isNewsOfToday(names, told);
+            }
+            shown = names;
             dismiss("usage");
             failed = false;
         } catch (failure) {
@@ -79,22 +90,34 @@ export function startMonitoring() {
         } finally {
             if (mine === latest) {
                 byId("main").setAttribute("aria-busy", "false");
+                loading = false;
                 lastTook = performance.now() - began;
                 lastAt = Date.now();
+                loadAgain();
             }
         }
+    }
+    // After a change, the less often the more a report costs. A report under way is not given up for it.
+    function loadAgain() {
+        if (!changed || loading || waiting !== null) return;
+        waiting = setTimeout(load, Math.max(0, lastAt + Math.max(1500, 10 * lastTook) - Date.now()));
     }
 
     startFilters(load);
     load();
-    // New figures: the report is asked for again, the less often the more it costs, and never for a range that is over.
+    // New figures: the report is asked for again, but not for a range that is over.
     return ({stats}) => {
-        if (failed && byId("main").getAttribute("aria-busy") === "false") return load(); // the feed is back
-        const now = stats && JSON.stringify([stats.aiRequestsTotal, stats.costThisMonth]);
-        if (!now || now === shownOf) return;
-        const first = shownOf === null;
-        shownOf = now;
-        if (first || !includesToday() || waiting !== null) return;
-        waiting = setTimeout(load, Math.max(0, lastAt + Math.max(1500, 10 * lastTook) - Date.now()));
+        if (!stats) return;
+        const before = told;
+        told = stats;
+        if (failed && !loading) return load(); // the feed is back
+        if (shown && !reachesToday(shown)) return;
+        if (before) changed ||= ["aiRequestsTotal", "aiRequestsToday", "costThisMonth"].some((name) => stats[name] !== before[name]);
+        else changed ||= shown !== null && isNewsOfToday(shown, stats);
+        loadAgain();
     };
 }
+
+const reachesToday = ({range, generatedAt}) => range.to >= generatedAt.slice(0, 10);
+// The report and the feed begin with a question each: something may have come in between.
+const isNewsOfToday = (usage, stats) => reachesToday(usage) && usage.overTime.at(-1)?.requests !== stats.aiRequestsToday;

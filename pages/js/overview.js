@@ -60,17 +60,17 @@ export function errorTable(errors, caption, none) {
 
 export function startOverview() {
     replace(byId("tiles"), overviewTiles.map(([label, id]) => tile(label, id)));
-    let shownActivity = "";
+    let shown = "";
     return ({stats, overview}) => {
         if (!stats || !overview) return;
+        const now = JSON.stringify([stats, overview]);
+        if (now === shown) return; // what is selected or read just now stays
+        shown = now;
         if (byId("main").getAttribute("aria-busy") === "true") performance.mark("figures"); // for who measures
         byId("main").setAttribute("aria-busy", "false");
         showTiles(stats, overview);
         showQuality(overview);
         showAnswers(overview.quality);
-        const activity = JSON.stringify(stats.recentActivity);
-        if (activity === shownActivity && stats.recentActivity.length) return; // a button that has the focus keeps it
-        shownActivity = activity;
         replace(byId("activity"), stats.recentActivity.length ? recentTable(stats.recentActivity, showEntry) : emptyState());
     };
 }

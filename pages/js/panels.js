@@ -131,7 +131,7 @@ function showHeatmap(heatmap) {
 
 export function showOutcomes(usage) {
     const parts = [
-        {name: "Success", of: usage.successRate.success, colour: "--c-green", outcome: "ok"}, {name: "Error", of: usage.successRate.error, colour: "--c-red", outcome: "error"},
+        {name: "Success", of: usage.successRate.success, colour: "--c-green", outcome: "ok"}, {name: "Error", of: usage.successRate.error, colour: "--c-red", outcome: "error,upstream_abort,interrupted"},
         {name: "Blocked", of: usage.successRate.blocked, colour: "--c-purple", outcome: "blocked"}, {name: "Aborted", of: usage.successRate.aborted, colour: "--c-yellow", outcome: "client_abort"},
     ];
     const all = parts.reduce((total, part) => total + part.of, 0);

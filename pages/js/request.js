@@ -12,12 +12,14 @@ class Failure extends Error {
     }
 }
 
-export async function ask(path, parameters = {}) {
+// `signal` ends the question early; nobody waits for its answer then, and it fails like any other.
+export async function ask(path, parameters = {}, signal = null) {
     const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "" && value != null));
     const address = apiPath + path + (query.size ? `?${query}` : "");
+    const inTime = AbortSignal.timeout(patience);
     let answer;
     try {
-        answer = await fetch(address, {headers: {accept: "application/json"}, cache: "no-store", signal: AbortSignal.timeout(patience)});
+        answer = await fetch(address, {headers: {accept: "application/json"}, cache: "no-store", signal: signal ? AbortSignal.any([signal, inTime]) : inTime});
     } catch (broken) {
         throw new Failure(0, broken.name === "TimeoutError" ? "no answer within 20 s" : "no connection");
     }

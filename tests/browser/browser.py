@@ -17,6 +17,31 @@ from stack import eventually
 EXPECTED = ("/ai/live",)
 
 
+# Between the page and its answers.
+ANSWERS = """
+const [path, how] = arguments;
+const real = window.answers?.real || window.fetch;
+const answers = window.answers = {real, held: 0, asked: 0};
+const released = new Promise((release) => { answers.release = release; });
+window.fetch = async (url, options) => {
+    if (!String(url).includes(path)) return real(url, options);
+    answers.asked += 1;
+    if (how.status) {
+        const status = how.status;
+        how.status = 0;
+        return new Response('{"detail": "Not now."}', {status, headers: {"content-type": "application/problem+json"}});
+    }
+    const answer = await real(url, options);
+    if (how.after) await new Promise((over) => setTimeout(over, how.after));
+    if (how.hold) {
+        answers.held += 1;
+        await released;
+    }
+    return answer;
+};
+"""
+
+
 def missing():
     """What keeps browser tests from running here, or ''."""
     for program in ("chromium", "chromedriver"):
@@ -57,6 +82,15 @@ class Browser:
         self.command("Network.clearBrowserCookies")
         with contextlib.suppress(Exception):
             self.driver.execute_script("localStorage.clear()")
+
+    def answers(self, path, **how):
+        """What becomes of the answers to questions for `path` from here on: hold=True keeps them until release(),
+        status=503 fails the next one, after=1000 has each wait so many ms."""
+        self.driver.execute_script(ANSWERS, path, how)
+
+    def release(self):
+        """Lets go of what is held; returns when the page has had it."""
+        self.driver.execute_async_script("const done = arguments[0]; window.answers.release(); setTimeout(done, 100);")
 
     # ---- looking ----
 

@@ -1,6 +1,6 @@
 """The dashboard in a real browser, before a real aimeter and a real Redis: what somebody sees who opens it.
 
-    dashboard_test.py [-v] [CLASS[.TEST]...]    the tests: Login, Figures, Changes, Told
+    dashboard_test.py [-v] [CLASS[.TEST]...]    the tests: Login, Figures, Drill, Changes, Told
     dashboard_test.py --screenshots DIR         pictures of each page instead, for docs/screenshots
 
 AIMETER_TEST_BINARY is the program under test (build/release/aimeter). The rules of axe-core are checked when it is in
@@ -24,6 +24,7 @@ if browser.missing():
     sys.exit(SKIPPED)
 
 from changes_test import Changes, Told  # noqa: F401 (found by unittest)
+from drill_test import Drill  # noqa: F401
 from figures_test import Figures  # noqa: F401
 from login_test import Login  # noqa: F401
 

@@ -29,7 +29,7 @@ def eventually(condition, what, within=30.0):
 
 
 class Upstream(http.server.ThreadingHTTPServer):
-    """An application whose answer is in the request: {"status": 200, "headers": {...}, "json": {...}}."""
+    """An application whose answer is in the request: {"status": 200, "headers": {...}, "json": {...}, "cut": true}."""
 
     daemon_threads = True
 
@@ -56,9 +56,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(wanted.get("status", 200))
         for name, value in {"content-type": "application/json", **wanted.get("headers", {})}.items():
             self.send_header(name, value)
-        self.send_header("content-length", str(len(text)))
+        self.send_header("content-length", str(len(text) + (1 if wanted.get("cut") else 0)))
         self.end_headers()
         self.wfile.write(text)
+        self.close_connection = bool(wanted.get("cut"))
 
     do_GET = do_POST = answer
 
@@ -150,26 +151,25 @@ class Stack:
 
     def ask(self, method, path, headers=None, body=None):
         """(status, headers as a list of pairs, body) of one request; redirects are not followed."""
-        connection = http.client.HTTPConnection(self.address, timeout=20)
-        connection.request(method, path, body=body, headers=headers or {})
-        answer = connection.getresponse()
-        result = answer.status, answer.getheaders(), answer.read()
-        connection.close()
-        return result
+        with contextlib.closing(http.client.HTTPConnection(self.address, timeout=20)) as connection:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
 
     def figures(self, path):
         status, _, body = self.ask("GET", "/api/admin" + path, {"Authorization": f"Bearer {TOKEN}"})
         assert status == 200, body
         return json.loads(body)
 
-    def generate(self, kind="experience-description", user="user_a", plan="pro", status=200, json_body=None, **facts):
+    def generate(self, kind="experience-description", user="user_a", plan="pro", status=200, json_body=None, cut=False, **facts):
         """One tracked request. `facts` become X-AI-* headers of the answer: model="m" -> X-AI-Model."""
-        wanted = {"status": status, "json": json_body or {},
+        wanted = {"status": status, "json": json_body or {}, "cut": cut,
                   "headers": {"X-AI-" + name.replace("_", "-"): str(value) for name, value in facts.items()}}
         headers = {"Content-Type": "application/json"}
         if user:
             headers |= {"X-User-Id": user, "X-User-Plan": plan}
-        self.ask("POST", f"/api/ai/generate-{kind}", headers, json.dumps(wanted))
+        with contextlib.suppress(http.client.IncompleteRead):  # what is cut
+            self.ask("POST", f"/api/ai/generate-{kind}", headers, json.dumps(wanted))
 
     def settle(self, requests):
         """Waits until so many requests in all are in Redis."""
