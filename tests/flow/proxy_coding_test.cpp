@@ -39,6 +39,15 @@ TEST_F(proxy_coding, answers_in_every_coding_are_passed_on_untouched_and_read) {
     }
 }
 
+// AI SDK's advice for applications behind a proxy that compresses: this coding, which no registry has, and a plain
+// body.
+TEST_F(proxy_coding, an_answer_with_the_coding_none_is_read_as_it_is) {
+    const auto record = record_of(json_answer("Content-Encoding: none\r\n"));
+    EXPECT_EQ(last_answer.field("content-encoding"), "none");
+    EXPECT_EQ(last_answer.body, gemini_body);
+    expect_fields(record, {{"tokensUsed", "1600"}, {"cost", gemini_cost}, {"usageSource", "body"}});
+}
+
 TEST_F(proxy_coding, an_unknown_coding_is_passed_on_and_estimated) {
     const auto record = record_of(json_answer("Content-Encoding: compress\r\n", 200, "\x1f\x9d whatever"));
     EXPECT_EQ(last_answer.body, "\x1f\x9d whatever");

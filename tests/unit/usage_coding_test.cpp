@@ -43,8 +43,9 @@ std::size_t decoded_size(decoder& by, std::string_view bytes) {
 
 TEST(Decoder, KnowsTheCodingsByName) {
     decoder d;
-    for (const char* known : {"", "identity", "gzip", "x-gzip", "GZip", "deflate", "identity, gzip", " gzip ", "br",
-                              "BR", "zstd", "Zstd", "gzip, br", "gzip,gzip", "identity, br, identity, zstd"}) {
+    for (const char* known :
+         {"", "identity", "gzip", "x-gzip", "GZip", "deflate", "identity, gzip", " gzip ", "br", "BR", "zstd", "Zstd",
+          "gzip, br", "gzip,gzip", "identity, br, identity, zstd", "none", "None", "none, gzip"}) {
         EXPECT_TRUE(d.begin(known)) << known;
     }
     for (const char* unknown :

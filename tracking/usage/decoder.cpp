@@ -22,6 +22,9 @@ constexpr auto codings = std::to_array<named_coding>({
     {"zstd", 3, make_zstd_coding},
 });
 
+// No coding at all: RFC 9110's word, and the one that applications send to keep proxies from compressing a stream.
+bool says_plain(std::string_view name) noexcept { return same_word(name, "identity") || same_word(name, "none"); }
+
 // Decoding is over before feed() returns, so one buffer for each stage serves all bodies of a thread, and an idle
 // connection holds none.
 std::span<char> shared_buffer(std::size_t stage) noexcept {
@@ -54,7 +57,7 @@ bool decoder::begin(std::string_view content_encoding) noexcept {
         const std::size_t comma = content_encoding.find(',');
         const std::string_view name = trim(content_encoding.substr(0, comma));
         content_encoding = comma == std::string_view::npos ? std::string_view() : content_encoding.substr(comma + 1);
-        if (!name.empty() && !same_word(name, "identity")) over_ = !add_stage(name);
+        if (!name.empty() && !says_plain(name)) over_ = !add_stage(name);
     }
     return !over_;
 }
