@@ -94,6 +94,20 @@ bool has_usage(const found_values& found) noexcept {
     return found.count(total) && !found.count(input) && !found.count(output);
 }
 
+// Google's own answers. Their total has nothing but prompt, completion and thoughts; what others count in is not known.
+bool is_of_gemini(const usage_facts& facts) noexcept {
+    return facts.provider == "gemini" || facts.provider == "vertex" || facts.model.starts_with("gemini");
+}
+
+// Gemini's compatible endpoint bills thoughts as output, and says of them nothing but a total that is larger by them.
+void add_thoughts_of_total(usage_facts& facts, maybe_count total) noexcept {
+    if (facts.reasoning_tokens || !facts.input_tokens || !facts.output_tokens) return;
+    const maybe_count stated = plus(facts.input_tokens, facts.output_tokens);
+    if (!is_of_gemini(facts) || !(stated < total)) return;
+    facts.reasoning_tokens = *total - *stated;
+    facts.output_tokens = *total - *facts.input_tokens;
+}
+
 void usage(const found_values& found, usage_facts& facts) noexcept {
     const maybe_count sum = found.count(total);
     facts.input_tokens = found.count(prompt);
@@ -110,6 +124,7 @@ void usage(const found_values& found, usage_facts& facts) noexcept {
         facts.input_tokens = sum;  // embeddings, rerank: all of it is input
     } else {
         add_reasoning_apart(facts, sum);  // xAI; Perplexity's deep research, which leaves it out of the total too
+        if (!found.count(audio_seconds)) add_thoughts_of_total(facts, sum);
     }
     if (!facts.output_tokens && sum && sum == facts.input_tokens) facts.output_tokens = 0;
     // Mistral states audio input in seconds and leaves its tokens out of prompt_tokens, but not out of the total.
