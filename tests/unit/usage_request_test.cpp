@@ -145,6 +145,7 @@ TEST(UsageNames, PathsNameProviders) {
         {"/v1/messages", "anthropic"},
         {"/v1/messages/count_tokens", "anthropic"},
         {"/v1beta/models/gemini-2.0-flash:generateContent", "gemini"},
+        {"/v1beta/interactions", "gemini"},
         {"/v1/projects/p/locations/l/publishers/google/models/g:generateContent", "vertex"},
         {"/openai/deployments/d/chat/completions", "azure"},
         {"/model/amazon.nova-lite-v1:0/converse", "bedrock"},

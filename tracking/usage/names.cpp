@@ -217,6 +217,7 @@ std::string_view provider_of_path(std::string_view target) noexcept {
     const std::string_view before = end.before;
     if (before.ends_with("/v1") && (end.last == "messages" || end.last == "complete")) return "anthropic";
     if (before.ends_with("/v1/messages")) return "anthropic";
+    if (before.ends_with("/v1beta") && end.last == "interactions") return "gemini";
     const bool openai = std::ranges::any_of(openai_operations, [&](const operation_rule& rule) {
         return before.ends_with(rule.before) && end.last == rule.last;
     });

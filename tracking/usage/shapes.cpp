@@ -11,11 +11,11 @@ namespace tracking::usage {
 namespace {
 
 // A provider is one file in providers/ and one line here.
-constexpr std::array<const shape*, 10> shapes{
-    &providers::common,    &providers::bedrock,          &providers::openai_chat,
-    &providers::anthropic, &providers::openai_responses, &providers::gemini,
-    &providers::cohere,    &providers::ollama,           &providers::app,
-    &providers::units,
+constexpr std::array<const shape*, 11> shapes{
+    &providers::common,      &providers::bedrock,   &providers::gemini_interactions,
+    &providers::openai_chat, &providers::anthropic, &providers::openai_responses,
+    &providers::gemini,      &providers::cohere,    &providers::ollama,
+    &providers::app,         &providers::units,
 };
 static_assert(shapes.size() <= max_shapes);
 
