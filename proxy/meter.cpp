@@ -52,9 +52,11 @@ std::optional<std::int64_t> nano_of_usd(std::string_view text) {
     return nano;
 }
 
-bool says_true(std::string_view value) {
-    return value == "1" || equals_ignoring_case(value, "true") || equals_ignoring_case(value, "yes") ||
-           equals_ignoring_case(value, "hit");
+std::optional<bool> truth_of(std::string_view value) {
+    const auto is = [value](std::string_view word) { return equals_ignoring_case(value, word); };
+    if (is("1") || is("true") || is("yes") || is("hit")) return true;
+    if (is("0") || is("false") || is("no") || is("miss")) return false;
+    return std::nullopt;
 }
 
 std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
@@ -84,7 +86,8 @@ std::int64_t micros(steady_time from, steady_time to) noexcept {
 void meter::stated_facts::clear() {
     for (std::string* text : {&provider, &model, &content_type, &feature, &user_id, &plan, &error}) text->clear();
     input_tokens = output_tokens = cost_nano = std::nullopt;
-    cached = failed = false;
+    cached = std::nullopt;
+    failed = false;
 }
 
 std::int64_t meter::micros_since_arrival(steady_time at) const noexcept { return micros(received_, at); }
@@ -168,7 +171,7 @@ void meter::read_facts(const response_head& head) {
         if (is("input-tokens")) stated_.input_tokens = count_of(value);
         if (is("output-tokens")) stated_.output_tokens = count_of(value);
         if (is("cost-usd")) stated_.cost_nano = nano_of_usd(value);
-        if (is("cached")) stated_.cached = says_true(value);
+        if (is("cached")) stated_.cached = truth_of(value);
         if (is("success")) stated_.failed = value == "0" || equals_ignoring_case(value, "false");
     }
     if (!stated_.error.empty()) stated_.failed = true;
@@ -342,9 +345,9 @@ void meter::take_cache(int status) {
     if (!answered_ || status >= 400) return;
     const auto& facts = this->facts();
     const bool header_says = cache_.answer >= tracking::cache_answer::weak_hit;
-    record_.cached = stated_.cached || header_says || facts.cached_flag;
+    record_.cached = stated_.cached.value_or(header_says || facts.cached_flag);
     if (stated_.cached) {
-        record_.cache_rule = "x-ai-cached";
+        if (record_.cached) record_.cache_rule = "x-ai-cached";
     } else if (header_says) {
         record_.cache_rule = cache_.rule;
     } else if (facts.cached_flag) {

@@ -90,7 +90,7 @@ private:
     struct stated_facts {  // X-AI-* fields of the answer
         std::string provider, model, content_type, feature, user_id, plan, error;
         std::optional<std::int64_t> input_tokens, output_tokens, cost_nano;
-        bool cached = false;
+        std::optional<bool> cached;
         bool failed = false;
         void clear();
     };

@@ -211,6 +211,21 @@ TEST_F(proxy_record, a_cached_answer_costs_nothing_and_says_what_it_saved) {
                                                         {"tokensUsed", "1600"}});
 }
 
+TEST_F(proxy_record, whether_an_answer_was_cached_is_as_the_application_states_it) {
+    const std::string body = R"({"text":"Hi","cached":true,"usage":{"promptTokenCount":1}})";
+    const redis_record fresh{{"cached", "0"}, {"cacheRule", "(absent)"}, {"saved", "(absent)"}};
+    for (const char* const no : {"0", "false", "no", "MISS"}) {
+        expect_fields(record_of(json_answer("X-AI-Cached: " + std::string(no) + "\r\n", 200, body)), fresh);
+    }
+    expect_fields(record_of(json_answer("X-AI-Cached: 0\r\nAge: 40\r\n")), fresh);
+    expect_fields(record_of(json_answer("X-AI-Cached: 0\r\nX-Cache: HIT\r\n")), fresh);
+    expect_fields(record_of(json_answer("X-AI-Cached: 1\r\nX-Cache: MISS\r\n")),
+                  {{"cached", "1"}, {"cacheRule", "x-ai-cached"}, {"saved", gemini_cost}});
+    // What cannot be read as either states nothing.
+    expect_fields(record_of(json_answer("X-AI-Cached: maybe\r\n", 200, body)),
+                  {{"cached", "1"}, {"cacheRule", "body:cached"}});
+}
+
 TEST_F(proxy_record, an_unknown_model_has_no_cost_and_is_counted) {
     const auto record =
         record_of(json_answer("", 200, R"({"model":"no-such-model-9","choices":[{"message":{"content":"x"}}],
