@@ -64,6 +64,8 @@ std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
     return __builtin_add_overflow(a, b, &total) ? std::numeric_limits<std::int64_t>::max() : total;
 }
 
+std::int64_t nano_of_pico(std::int64_t pico) noexcept { return sum(pico, 500) / 1000; }
+
 // What some models are billed by without any tokens. (A web search is always made for an answer that has some.)
 bool billed_alone(const tracking::unit_counts& units) {
     const auto some = [](const std::optional<std::int64_t>& count) { return count.value_or(0) > 0; };
@@ -356,30 +358,39 @@ void meter::take_cache(int status) {
     if (cache_.contradicted) add_flag(record_, tracking::record_flag::cache_conflict);
 }
 
+// The application's own figure, else that of the provider.
+std::optional<std::int64_t> meter::reported_cost() const {
+    if (stated_.cost_nano || !answered_ || !facts().reported_cost_pico) return stated_.cost_nano;
+    return nano_of_pico(*facts().reported_cost_pico);
+}
+
+// What a cached answer would have cost, as far as anything tells.
+void meter::take_saved() {
+    record_.saved_tokens = record_.tokens_used;
+    record_.saved_nano = reported_cost();
+    if (record_.saved_nano || !(record_.tokens_used || billed_alone(record_.units))) return;
+    if (const auto found = quote()) {
+        record_.saved_nano = found->nano;
+        record_.price_id = found->price_id;
+    }
+}
+
 // The first that applies: a response cache, nothing billable, a figure that was told, the catalogue, an estimate.
 void meter::take_cost(const exchange_end& how) {
     record_.price_id.clear();
     if (record_.cached) {
-        if (record_.tokens_used) {
-            record_.saved_tokens = record_.tokens_used;
-            if (stated_.cost_nano) {
-                record_.saved_nano = stated_.cost_nano;
-            } else if (const auto found = quote()) {
-                record_.saved_nano = found->nano;
-                record_.price_id = found->price_id;
-            }
-        }
+        take_saved();
         nothing_billed();
         record_.cost_from = cost_source::cache;
         return;
     }
     const bool told = record_.tokens_used || billed_alone(record_.units);
-    const bool reported = stated_.cost_nano || (answered_ && facts().reported_cost_pico);
+    const std::optional<std::int64_t> reported = reported_cost();
     if (!billable_ || (!reported && !told && !(record_.success && how.status < 300))) {
         nothing_billed();
         record_.usage_from = usage_source::none;
     } else if (reported) {
-        record_.cost_nano = stated_.cost_nano ? *stated_.cost_nano : sum(*facts().reported_cost_pico, 500) / 1000;
+        record_.cost_nano = reported;
         record_.cost_from = cost_source::reported;
     } else if (told && take_price()) {
         // Images or seconds alone are usage where something is billed by them; an application's list of links is none.

@@ -100,12 +100,14 @@ private:
     void take_usage(bool cut_short);
     void take_outcome(const exchange_end& how);
     void take_cost(const exchange_end& how);
+    void take_saved();
     void take_cache(int status);
     void nothing_billed();
     bool take_price();
     void estimate();
     tracking::billed_usage usage_to_price() const;
     std::optional<tracking::price_quote> quote() const;
+    std::optional<std::int64_t> reported_cost() const;
     std::int64_t micros_since_arrival(steady_time at) const noexcept;
     const tracking::usage::usage_facts& facts() const noexcept { return answer_->facts(); }  // when answered_
 

@@ -211,6 +211,32 @@ TEST_F(proxy_record, a_cached_answer_costs_nothing_and_says_what_it_saved) {
                                                         {"tokensUsed", "1600"}});
 }
 
+TEST_F(proxy_record, a_cached_answer_without_tokens_saves_the_cost_that_is_known) {
+    const std::string cached = "X-AI-Cached: 1\r\n";
+    expect_fields(
+        record_of(json_answer(cached + "X-AI-Cost-USD: 0.0123\r\n", 200, R"({"text":"Hi"})")),
+        {{"cached", "1"}, {"cost", "0"}, {"costSource", "cache"}, {"saved", "0.0123"}, {"savedTokens", "(absent)"}});
+    expect_fields(record_of(json_answer(cached, 200, R"({"text":"Hi","usage":{"cost":0.0002}})")),
+                  {{"cost", "0"}, {"saved", "0.0002"}, {"savedTokens", "(absent)"}});
+    // 3 searches at 0.002
+    expect_fields(record_of(json_answer(cached, 200, R"({"results":[],"meta":{"billed_units":{"search_units":3}}})"),
+                            tracked("", R"({"model":"rerank-v3.5"})")),
+                  {{"cost", "0"}, {"saved", "0.006"}, {"savedTokens", "(absent)"}, {"searchUnits", "(absent)"}});
+    expect_fields(record_of(json_answer(cached, 200, R"({"text":"Hi"})")),
+                  {{"cost", "0"}, {"saved", "(absent)"}, {"savedTokens", "(absent)"}});
+    expect_fields(redis().hash("aimeter:usage:total"),
+                  {{"cached", "4"}, {"savedNanoUsd", "18500000"}, {"savedTokens", "0"}, {"costNanoUsd", "0"}});
+}
+
+// As its cost would have been: what the provider says of it comes before the catalogue.
+TEST_F(proxy_record, a_cached_answer_saves_the_cost_that_the_provider_reported) {
+    expect_fields(
+        record_of(json_answer("X-AI-Cached: 1\r\n", 200,
+                              R"({"model":"gpt-4o-mini","choices":[{"message":{"content":"x"}}],)"
+                              R"("usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"cost":0.0002}})")),
+        {{"cost", "0"}, {"saved", "0.0002"}, {"savedTokens", "7"}, {"priceId", "(absent)"}});
+}
+
 TEST_F(proxy_record, whether_an_answer_was_cached_is_as_the_application_states_it) {
     const std::string body = R"({"text":"Hi","cached":true,"usage":{"promptTokenCount":1}})";
     const redis_record fresh{{"cached", "0"}, {"cacheRule", "(absent)"}, {"saved", "(absent)"}};
