@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "tracking/usage/json_number.hpp"
+
 namespace proxy {
 namespace {
 
@@ -35,8 +37,15 @@ std::optional<std::int64_t> count_of(std::string_view digits) {
     return value;
 }
 
+std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
+    std::int64_t total = 0;
+    return __builtin_add_overflow(a, b, &total) ? std::numeric_limits<std::int64_t>::max() : total;
+}
+
+std::int64_t nano_of_pico(std::int64_t pico) noexcept { return sum(pico, 500) / 1000; }
+
 // "0.00045312345" USD -> nano-USD, rounded half up; nullopt when it is not a plain, non-negative decimal.
-std::optional<std::int64_t> nano_of_usd(std::string_view text) {
+std::optional<std::int64_t> nano_of_plain_usd(std::string_view text) {
     const std::size_t point = text.find('.');
     const std::string_view whole = text.substr(0, point);
     const std::string_view part = point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
@@ -52,19 +61,19 @@ std::optional<std::int64_t> nano_of_usd(std::string_view text) {
     return nano;
 }
 
+// Small figures come with an exponent: 4e-05 from Python, 4e-7 from JavaScript.
+std::optional<std::int64_t> nano_of_usd(std::string_view text) {
+    if (const auto plain = nano_of_plain_usd(text)) return plain;
+    const auto pico = tracking::usage::parse_pico(text);
+    return pico ? std::optional(nano_of_pico(*pico)) : std::nullopt;
+}
+
 std::optional<bool> truth_of(std::string_view value) {
     const auto is = [value](std::string_view word) { return equals_ignoring_case(value, word); };
     if (is("1") || is("true") || is("yes") || is("hit")) return true;
     if (is("0") || is("false") || is("no") || is("miss")) return false;
     return std::nullopt;
 }
-
-std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
-    std::int64_t total = 0;
-    return __builtin_add_overflow(a, b, &total) ? std::numeric_limits<std::int64_t>::max() : total;
-}
-
-std::int64_t nano_of_pico(std::int64_t pico) noexcept { return sum(pico, 500) / 1000; }
 
 // What some models are billed by without any tokens. (A web search is always made for an answer that has some.)
 bool billed_alone(const tracking::unit_counts& units) {

@@ -191,6 +191,22 @@ TEST_F(proxy_record, a_stated_cost_and_a_stated_failure_win) {
     expect_fields(redis().hash("aimeter:usage:total"), {{"errors", "1"}, {"wastedNanoUsd", "12300000"}});
 }
 
+// Small figures as Python (4e-05) and JavaScript (4e-7) write them.
+TEST_F(proxy_record, a_stated_cost_may_have_an_exponent) {
+    const std::vector<std::pair<std::string, std::string>> costs{
+        {"4e-05", "0.00004"}, {"4e-7", "0.0000004"}, {"1.25E-3", "0.00125"}, {"5e-10", "0.000000001"},
+        {"4e-10", "0"},       {"1e+1", "10"},        {".5", "0.5"},          {"3.", "3"}};
+    for (const auto& [stated, cost] : costs) {
+        const auto record = record_of(json_answer("X-AI-Cost-USD: " + stated + "\r\n"));
+        EXPECT_EQ(value(record, "cost"), cost) << stated;
+        EXPECT_EQ(value(record, "costSource"), "reported") << stated;
+    }
+    for (const std::string none : {"-4e-05", "4e", "e-5", "$0.01", "0,01", "nan"}) {
+        const auto record = record_of(json_answer("X-AI-Cost-USD: " + none + "\r\n"));
+        EXPECT_EQ(value(record, "cost"), gemini_cost) << none;
+    }
+}
+
 TEST_F(proxy_record, a_cached_answer_costs_nothing_and_says_what_it_saved) {
     const auto record = record_of(json_answer("X-Cache-Status: HIT\r\n"));
     EXPECT_EQ(last_answer.field("x-cache-status"), "HIT");
