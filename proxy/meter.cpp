@@ -263,8 +263,9 @@ void meter::take_usage(bool cut_short) {
     } else if (record_.input_tokens || record_.output_tokens) {
         record_.usage_from = usage_source::body;
     }
-    // An answer cut short: its final usage never came, but the text that was sent was generated.
-    if (cut_short && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
+    // An answer cut short: its final usage never came, but the text that was sent was generated. That of a response
+    // cache was not, and what it saved is not guessed.
+    if (cut_short && !record_.cached && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
         const auto unseen = static_cast<std::int64_t>((facts.uncounted_text_bytes + 3) / 4);
         record_.output_tokens = sum(record_.output_tokens.value_or(0), unseen);
         record_.usage_from = usage_source::estimated;
@@ -348,6 +349,7 @@ void meter::nothing_billed() {
                       &tracking::record::audio_output_tokens, &tracking::record::image_output_tokens})
         record_.*part = std::nullopt;
     record_.units = {};
+    record_.estimated = false;
     record_.cost_nano = 0;
     record_.cost_from = cost_source::none;
 }

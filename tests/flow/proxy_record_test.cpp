@@ -420,6 +420,37 @@ TEST_F(proxy_record, client_that_leaves) {
     expect_fields(redis().hash("aimeter:usage:total"), {{"aborted", "2"}, {"errors", "0"}, {"requests", "2"}});
 }
 
+// Only what may have been paid for is estimated.
+TEST_F(proxy_record, a_client_that_leaves_what_costs_nothing_leaves_no_estimate) {
+    start({.config = "[track]\npaths = [\"/api/ai/*\", \"/v1/*\"]"});
+    std::string begun = open_stream({"data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n\n"});
+    const auto leave = [&](const std::string& request) {
+        upstream.next({wait_request(), send(begun)});
+        raw_client client = connect();
+        client.send(request);
+        EXPECT_TRUE(client.read_until("Hello"));
+        client.reset();
+        const auto all = records(++asked);
+        return all.empty() ? redis_record{} : all.back();
+    };
+    expect_fields(leave(tracked("", "{}", "/v1/moderations")), {{"outcome", "client_abort"},
+                                                                {"cost", "0"},
+                                                                {"costSource", "none"},
+                                                                {"tokensUsed", "0"},
+                                                                {"usageSource", "none"},
+                                                                {"estimated", "0"}});
+    begun.insert(begun.find("\r\n") + 2, "X-Cache: HIT\r\n");
+    expect_fields(leave(tracked()), {{"outcome", "client_abort"},
+                                     {"cached", "1"},
+                                     {"cost", "0"},
+                                     {"costSource", "cache"},
+                                     {"saved", "(absent)"},
+                                     {"savedTokens", "(absent)"},
+                                     {"usageSource", "none"},
+                                     {"estimated", "0"}});
+    expect_fields(redis().hash("aimeter:usage:total"), {{"aborted", "2"}, {"estimated", "0"}, {"savedTokens", "0"}});
+}
+
 TEST_F(proxy_record, a_killed_proxy_leaves_an_interrupted_record) {
     upstream.next({wait_request()});
     start();
