@@ -346,7 +346,7 @@ task<bool> exchange::relay_interim() {
     if (++interims_ > limits().interim_answers) co_return fail(502, "the upstream sent too many interim answers");
     if (client_minor_ == 0) co_return true;  // HTTP/1.0 knows no interim answers
     out_.clear();
-    write_response_head(out_, answer_, {});
+    write_response_head(out_, answer_, {.body = {}, .strip_facts = meter_ != nullptr});
     std::array<iovec, 1> pieces{piece_of(out_)};
     const io_result sent = co_await write_all(request_.client, pieces, limits().body_timeout);
     co_return sent || client_lost();
@@ -446,7 +446,7 @@ task<> exchange::answer_failure() {
 
 exchange_end exchange::how_it_ended() noexcept {
     exchange_end end;
-    end.delivered = answer_complete_;
+    end.delivered = answer_complete_ && !tunnel_broken_;
     end.problem = std::move(problem_);
     end.status = answer_started_ ? answer_.status : failed_status_;
     if (client_gone_) {

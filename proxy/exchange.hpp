@@ -143,6 +143,7 @@ private:
     steady_time uploaded_{};  // when the last of a body that came in pieces was sent
     bool stop_uploading_ = false;
     steady_time tunnel_moved_{};  // when a byte last passed through the tunnel, either way
+    bool tunnel_broken_ = false;  // it was reset, fell silent or could not be written to: not ended by either side
     event upload_ended_;
 };
 

@@ -140,7 +140,7 @@ bool exchange::client_lost() noexcept {
 task<> exchange::tunnel() {
     request_.client.unwatch();
     out_.clear();
-    write_response_head(out_, answer_, {});
+    write_response_head(out_, answer_, {.body = {}, .strip_facts = meter_ != nullptr});
     answer_started_ = true;
     answer_framing_ = body_kind::until_close;
     if (meter_) meter_->answer_head(answer_);
@@ -195,6 +195,7 @@ task<> exchange::pump(stream& from, stream& to, buffer& through) {
         tunnel_moved_ = now();
         through.filled(got.bytes);
     }
+    tunnel_broken_ = true;
     from.close();
     to.close();
 }

@@ -278,7 +278,7 @@ void meter::take_usage(bool cut_short) {
 void meter::take_outcome(const exchange_end& how) {
     record_.result = how.result;
     record_.status = how.result == outcome::client_abort ? 499 : how.status;
-    const bool fine_status = how.status >= 200 && how.status < 400;
+    const bool fine_status = (how.status >= 200 && how.status < 400) || how.status == 101;
     const bool told_failure = answered_ && (facts().error_event || stated_.failed);
     record_.success = how.result == outcome::ok && how.delivered && fine_status && !told_failure;
     if (how.result == outcome::ok && !record_.success) record_.result = outcome::error;
@@ -397,7 +397,8 @@ void meter::take_cost(const exchange_end& how) {
     }
     const bool told = record_.tokens_used || billed_alone(record_.units);
     const std::optional<std::int64_t> reported = reported_cost();
-    if (!billable_ || (!reported && !told && !(record_.success && how.status < 300))) {
+    const bool generated = record_.success && how.status >= 200 && how.status < 300;
+    if (!billable_ || (!reported && !told && !generated)) {
         nothing_billed();
         record_.usage_from = usage_source::none;
     } else if (reported) {
@@ -409,7 +410,7 @@ void meter::take_cost(const exchange_end& how) {
     } else if (record_.tokens_used) {
         record_.cost_nano = std::nullopt;
         record_.cost_from = cost_source::unknown;
-    } else if (record_.success && how.status < 300) {
+    } else if (generated) {
         estimate();
     } else {
         nothing_billed();

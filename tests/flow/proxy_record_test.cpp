@@ -286,6 +286,68 @@ TEST_F(proxy_record, the_model_asked_for_and_a_claimed_user_are_kept_apart) {
                            {"userClaim", "claimed-1"}});
 }
 
+TEST_F(proxy_record, facts_in_interim_heads_do_not_reach_the_client) {
+    upstream.otherwise({wait_request(),
+                        send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-AI-Model: secret\r\n\r\n" + json_answer()),
+                        close_now()});
+    start();
+    raw_client client = connect();
+    client.send(tracked());
+    const auto hints = client.read();
+    EXPECT_EQ(hints.status(), 103);
+    EXPECT_EQ(hints.field("link"), "</a>");
+    EXPECT_EQ(hints.field("x-ai-model"), std::nullopt);
+    EXPECT_EQ(client.read().body, gemini_body);
+    expect_fields(records(1).front(), {{"aiModel", "gemini-2.0-flash"}, {"success", "1"}});
+}
+
+const std::string websocket_config = "[track]\npaths = [\"/api/ai/*\"]\nmethods = [\"GET\", \"POST\"]";
+const std::string websocket_request =
+    "GET /api/ai/chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: "
+    "websocket\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const std::string websocket_answer =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-AI-Feature: talk\r\n\r\n";
+
+TEST_F(proxy_record, a_tunnel_that_ends_in_order_is_a_success_without_cost) {
+    const script upstream_ends{wait_head(), send(websocket_answer), wait_for("bye"), send("bye"), close_now()};
+    const script client_ends{wait_head(), send(websocket_answer), wait_for("bye"), send("bye")};
+    start({.config = websocket_config});
+    for (const script& steps : {upstream_ends, client_ends}) {
+        upstream.next(steps);
+        raw_client client = connect();
+        client.send(websocket_request);
+        const auto switched = client.read();
+        EXPECT_EQ(switched.status(), 101);
+        EXPECT_EQ(switched.field("x-ai-feature"), std::nullopt);
+        client.send("bye");
+        EXPECT_TRUE(client.read_until("bye"));
+        client.half_close();
+        EXPECT_TRUE(client.ends());
+        const auto all = records(++asked);
+        ASSERT_EQ(all.size(), asked);
+        expect_fields(all.back(), {{"success", "1"},
+                                   {"status", "101"},
+                                   {"outcome", "ok"},
+                                   {"feature", "talk"},
+                                   {"cost", "0"},
+                                   {"costSource", "none"},
+                                   {"estimated", "0"},
+                                   {"errorMessage", "(absent)"}});
+    }
+    expect_fields(redis().hash("aimeter:usage:total"), {{"success", "2"}, {"errors", "0"}});
+}
+
+TEST_F(proxy_record, a_tunnel_that_breaks_is_an_error) {
+    upstream.otherwise({wait_head(), send(websocket_answer), wait_for("more")});
+    start({.config = websocket_config});
+    raw_client client = connect();
+    client.send(websocket_request);
+    EXPECT_EQ(client.read().status(), 101);
+    client.reset();
+    expect_fields(records(1).front(),
+                  {{"success", "0"}, {"status", "101"}, {"outcome", "error"}, {"cost", "0"}, {"costSource", "none"}});
+}
+
 // ---- what went wrong ----------------------------------------------------------------------------------------------
 
 TEST_F(proxy_record, provider_errors) {
