@@ -348,6 +348,19 @@ TEST_F(proxy_record, a_tunnel_that_breaks_is_an_error) {
                   {{"success", "0"}, {"status", "101"}, {"outcome", "error"}, {"cost", "0"}, {"costSource", "none"}});
 }
 
+TEST_F(proxy_record, what_generates_nothing_is_not_estimated) {
+    start({.config = "[track]\npaths = [\"/v1/*\", \"/api/ai/*\"]"});
+    const std::string answer = json_answer("", 200, R"({"id":"file-1","object":"file","status":"processed"})");
+    expect_fields(record_of(answer, tracked("", "{}", "/v1/files")), {{"success", "1"},
+                                                                      {"contentType", "files"},
+                                                                      {"cost", "0"},
+                                                                      {"costSource", "none"},
+                                                                      {"tokensUsed", "0"},
+                                                                      {"estimated", "0"}});
+    expect_fields(record_of(answer, tracked("", "{}", "/api/ai/files")),
+                  {{"costSource", "estimated"}, {"tokensUsed", "1500"}, {"estimated", "1"}});
+}
+
 // ---- what went wrong ----------------------------------------------------------------------------------------------
 
 TEST_F(proxy_record, provider_errors) {

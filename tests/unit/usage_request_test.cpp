@@ -175,4 +175,54 @@ TEST(UsageNames, CountingAndModerationAreFree) {
     }
 }
 
+TEST(UsageNames, WhatGeneratesNothingIsFree) {
+    for (const char* path : {"/v1/files",
+                             "/v1/uploads",
+                             "/v1/uploads/upload_1/parts",
+                             "/v1/batches",
+                             "/v1/batches/batch_1/cancel",
+                             "/v1/messages/batches",
+                             "/v1/messages/batches/b/cancel",
+                             "/v1/vector_stores",
+                             "/v1/vector_stores/vs_1/files",
+                             "/v1/fine_tuning/jobs",
+                             "/v1/batch/jobs",
+                             "/openai/v1/files",
+                             "/openai/v1/batches/",
+                             "/v1beta/cachedContents",
+                             "/v1beta/files:register",
+                             "/upload/v1beta/files?uploadType=multipart",
+                             "/v1beta/fileSearchStores",
+                             "/v1beta/models/gemini-2.5-flash:batchGenerateContent",
+                             "/v1beta/models/g:asyncBatchEmbedContent?key=x",
+                             "/v1/projects/p/locations/l/cachedContents",
+                             "/v1/projects/p/locations/l/batchPredictionJobs"}) {
+        EXPECT_FALSE(read_target("", path).billable) << path;
+    }
+    for (const auto& [host, path] : std::vector<std::pair<const char*, const char*>>{
+             {"openrouter.ai", "/api/v1/files"},
+             {"my.openai.azure.com", "/openai/files?api-version=2024-10-21"},
+             {"my.openai.azure.com", "/openai/batches?api-version=2024-10-21"},
+             {"localhost:11434", "/api/show"},
+             {"localhost:11434", "/api/pull"},
+             {"localhost:11434", "/api/blobs/sha256:29fd"}}) {
+        EXPECT_FALSE(read_target(host, path).billable) << host << path;
+    }
+    // An application's own, and names that mean something else where they stand.
+    for (const char* path :
+         {"/api/ai/files", "/api/v1/files", "/files", "/api/show", "/api/pull", "/v1", "/v1/", "/v1/batch",
+          "/v1/chat/completions/batches", "/v1/my-files", "/v1-chat/files", "/v1/messages", "/v1beta/interactions",
+          "/v1beta/models/g:batchEmbedContents", "/openai/deployments/files/chat/completions"}) {
+        EXPECT_TRUE(read_target("localhost:3000", path).billable) << path;
+    }
+    for (const auto& [host, path] : std::vector<std::pair<const char*, const char*>>{
+             {"my.openai.azure.com", "/openai/deployments/files/chat/completions"},
+             {"localhost:11434", "/api/generate"},
+             {"api.openai.com", "/v1/show"},
+             {"us-central1-aiplatform.googleapis.com",
+              "/v1/projects/files/locations/l/publishers/google/models/g:generateContent"}}) {
+        EXPECT_TRUE(read_target(host, path).billable) << host << path;
+    }
+}
+
 }  // namespace

@@ -154,6 +154,71 @@ constexpr auto openai_operations = std::to_array<operation_rule>({
     {"/v1/audio", "speech"},
 });
 
+// Takes the first segment off the path.
+std::string_view take_segment(std::string_view& path) noexcept {
+    if (path.starts_with('/')) path.remove_prefix(1);
+    const std::string_view segment = path.substr(0, path.find('/'));
+    path.remove_prefix(segment.size());
+    return segment;
+}
+
+bool is_version(std::string_view segment) noexcept {
+    if (segment.size() < 2 || segment[0] != 'v' || segment[1] < '1' || segment[1] > '9') return false;
+    return std::ranges::all_of(segment, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); });
+}
+
+// What lies below is kept or queued; "" = whatever follows.
+struct collection {
+    std::string_view name;
+    std::string_view next;
+};
+
+constexpr auto collections = std::to_array<collection>({
+    {"files", ""},
+    {"uploads", ""},
+    {"batches", ""},
+    {"messages", "batches"},
+    {"vector_stores", ""},
+    {"fine_tuning", ""},
+    {"batch", "jobs"},  // Mistral
+    {"cachedContents", ""},
+    {"fileSearchStores", ""},
+    {"batchPredictionJobs", ""},
+});
+
+bool begins_with_collection(std::string_view path) noexcept {
+    const std::string_view first = take_segment(path);
+    const std::string_view name = first.substr(0, first.find(':'));
+    const std::string_view next = take_segment(path);
+    return std::ranges::any_of(
+        collections, [&](const collection& c) { return c.name == name && (c.next.empty() || c.next == next); });
+}
+
+bool manages_ollama(std::string_view operation) noexcept {
+    static constexpr std::array<std::string_view, 6> names{"show", "pull", "push", "create", "copy", "blobs"};
+    return std::ranges::find(names, operation) != names.end();
+}
+
+// Files, batches, caches and the like: nothing is generated while the request lasts. Only where the host or a leading
+// version says that the path is a provider's: what an application calls /api/ai/files may well be a generation.
+bool only_manages(std::string_view path, std::string_view provider_of_host) noexcept {
+    const bool known = !provider_of_host.empty();
+    bool versioned = false;
+    std::string_view rest = path;
+    std::string_view segment = take_segment(rest);
+    while (is_version(segment) || segment == "openai" || segment == "upload" || (known && segment == "api")) {
+        versioned = versioned || is_version(segment);
+        path = rest;
+        segment = take_segment(rest);
+    }
+    if (provider_of_host == "ollama" && manages_ollama(segment)) return true;
+    if (!known && !versioned) return false;
+    if (segment == "projects") {  // projects/P/locations/L/...
+        for (int i = 0; i < 4; ++i) take_segment(path);
+    }
+    return begins_with_collection(path);
+}
+
 }  // namespace
 
 std::string_view path_only(std::string_view target) noexcept {
@@ -224,14 +289,17 @@ std::string_view provider_of_path(std::string_view target) noexcept {
     return openai ? "openai" : "";
 }
 
-bool billable_operation(std::string_view target) noexcept {
+bool billable_operation(std::string_view target, std::string_view provider_of_host) noexcept {
     static constexpr std::array<std::string_view, 8> free{"count_tokens", "count-tokens", "counttokens",
                                                           "countTokens",  "moderations",  "tokenize",
                                                           "detokenize",   "input_tokens"};
-    static constexpr std::array<std::string_view, 4> free_verbs{":countTokens", ":countMessageTokens",
-                                                                ":countTextTokens", ":computeTokens"};
+    static constexpr std::array<std::string_view, 6> free_verbs{":countTokens",          ":countMessageTokens",
+                                                                ":countTextTokens",      ":computeTokens",
+                                                                ":batchGenerateContent", ":asyncBatchEmbedContent"};
     operation_buffer buffer;
-    const std::string_view last = split_tail(path_only(target), buffer).last;
+    const std::string_view path = path_only(target);
+    if (only_manages(path, provider_of_host)) return false;
+    const std::string_view last = split_tail(path, buffer).last;
     // Claude on Vertex counts tokens as if that were a model: .../models/count-tokens:rawPredict.
     const std::string_view operation = last.substr(0, last.find(':'));
     if (std::ranges::find(free, operation) != free.end()) return false;
@@ -242,7 +310,8 @@ target_facts read_target(std::string_view host, std::string_view target) {
     target_facts facts{.provider = provider_of_host(host),
                        .model = model_of_path(target),
                        .streams = is_streaming_path(target),
-                       .billable = billable_operation(target)};
+                       .billable = true};
+    facts.billable = billable_operation(target, facts.provider);
     if (facts.provider.empty()) facts.provider = provider_of_path(target);
     return facts;
 }

@@ -19,7 +19,8 @@ bool is_streaming_path(std::string_view target) noexcept;
 // "" = the path is no provider's.
 std::string_view provider_of_path(std::string_view target) noexcept;
 
-// False for operations that a provider does not bill.
-bool billable_operation(std::string_view target) noexcept;
+// False for operations that a provider does not bill, or not by themselves: files, batches. `provider_of_host`: "" =
+// the host is no provider's.
+bool billable_operation(std::string_view target, std::string_view provider_of_host) noexcept;
 
 }  // namespace tracking::usage
