@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "tracking/request/target_path.hpp"
 #include "tracking/usage/json_number.hpp"
 
 namespace proxy {
@@ -92,6 +93,13 @@ std::int64_t micros(steady_time from, steady_time to) noexcept {
     return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
 
+// Google takes an API key as ?key=K, too.
+std::string query_key(const meter::arrival& what) {
+    const std::string_view provider = what.way.said.provider;
+    return provider == "gemini" || provider == "vertex" ? tracking::query_member(what.head.target, "key")
+                                                        : std::string();
+}
+
 }  // namespace
 
 void meter::stated_facts::clear() {
@@ -118,7 +126,8 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
     record_.request_id.assign(what.request_id);
     record_.ts_ms = what.received_us / 1000;
 
-    by.identity->identify(what.head.view(), what.peer_trusted, record_.ts_ms, seen_tokens, who_);
+    by.identity->identify(what.head.view(), what.peer_trusted, record_.ts_ms, seen_tokens, who_,
+                          by.identity->wants_api_keys() ? query_key(what) : std::string());
     record_.user_id = who_.user_id;
     record_.clerk_user_id = who_.clerk_user_id;
     record_.plan = who_.plan;

@@ -7,9 +7,12 @@
 namespace tests {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Ne;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class proxy_scope : public record_test {};
 
@@ -194,6 +197,30 @@ TEST_F(proxy_scope, authorization_is_neither_logged_nor_stored) {
     EXPECT_THAT(proxy->process().err(), Not(HasSubstr("secret")));
     const redis_view view = redis();
     for (const auto& one : view.stream("aimeter:usage")) {
+        for (const auto& [name, text] : one) EXPECT_THAT(text, Not(HasSubstr("secret"))) << name;
+    }
+}
+
+TEST_F(proxy_scope, a_gemini_key_in_the_query_names_the_same_user_as_in_a_header) {
+    start({.config = "[identity]\napi_keys = true\n[track]\npaths = [\"/v1beta/*\", \"/api/ai/*\"]"});
+    const std::string path = "/v1beta/models/gemini-2.0-flash:generateContent";
+    const auto user_of = [&](const std::string& target, const std::string& fields = "") {
+        return value(record_of(json_answer(), tracked(fields, "{}", target)), "userId");
+    };
+    const std::string user = user_of(path, "X-Goog-Api-Key: AIza+secret-1\r\n");
+    EXPECT_THAT(user, StartsWith("key:"));
+    for (const std::string query :
+         {"?key=AIza+secret-1", "?alt=sse&key=AIza%2Bsecret%2d1", "?key=AIza+secret-1&alt=sse"}) {
+        EXPECT_EQ(user_of(path + query), user) << query;
+    }
+    EXPECT_THAT(user_of(path + "?key=AIza+secret-2"), AllOf(StartsWith("key:"), Ne(user)));
+    EXPECT_EQ(user_of(path + "?key=AIza+secret-2", "X-Goog-Api-Key: AIza+secret-1\r\n"), user);
+    for (const std::string& nobody : {path, path + "?key=", path + "?monkey=secret", path + "?alt=key=secret",
+                                      std::string("/api/ai/cover-letter?key=secret")}) {
+        EXPECT_EQ(user_of(nobody), "anonymous") << nobody;
+    }
+    EXPECT_THAT(proxy->process().err(), Not(HasSubstr("secret")));
+    for (const auto& one : redis().stream("aimeter:usage")) {
         for (const auto& [name, text] : one) EXPECT_THAT(text, Not(HasSubstr("secret"))) << name;
     }
 }

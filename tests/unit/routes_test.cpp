@@ -225,4 +225,25 @@ TEST(TargetPath, PlainPathsAreThoseThatResolvingLeavesAlone) {
     EXPECT_EQ(tracking::resolved_path("/a/.."), "/");
 }
 
+TEST(TargetPath, AMemberOfTheQueryIsDecodedOnce) {
+    const std::vector<std::pair<std::string, std::string>> keys{{"/a?key=x", "x"},
+                                                                {"/a?b=1&key=x%2By&c", "x+y"},
+                                                                {"/a?key=%2525", "%25"},
+                                                                {"/a?key=1%2", "1%2"},
+                                                                {"/a?key=x&key=y", "x"},
+                                                                {"/a?key=x=y", "x=y"},
+                                                                {"http://h/a?key=x", "x"},
+                                                                {"/a?key=x#key=y", "x"},
+                                                                {"/a#?key=x", ""},
+                                                                {"/a?monkey=x", ""},
+                                                                {"/a?keys=x", ""},
+                                                                {"/a?key", ""},
+                                                                {"/a?key=", ""},
+                                                                {"/a?&&", ""},
+                                                                {"/a?", ""},
+                                                                {"/key=x", ""},
+                                                                {"", ""}};
+    for (const auto& [target, key] : keys) EXPECT_EQ(tracking::query_member(target, "key"), key) << target;
+}
+
 }  // namespace

@@ -85,7 +85,7 @@ struct identity_rules::impl {
 
     bool by_token(const head_view& head, std::int64_t now_ms, memory& seen, identity& into) const;
     bool by_header(const head_view& head, identity& into) const;
-    bool by_api_key(const head_view& head, memory& seen, identity& into) const;
+    bool by_api_key(const head_view& head, std::string_view query_key, memory& seen, identity& into) const;
 };
 
 identity_rules::identity_rules() : impl_(std::make_unique<impl>()) {}
@@ -168,7 +168,8 @@ bool identity_rules::impl::by_header(const head_view& head, identity& into) cons
     return true;
 }
 
-bool identity_rules::impl::by_api_key(const head_view& head, memory& seen, identity& into) const {
+bool identity_rules::impl::by_api_key(const head_view& head, std::string_view query_key, memory& seen,
+                                      identity& into) const {
     if (!settings.api_keys) return false;
     std::string_view key;
     for (const std::string_view name : {"x-api-key", "x-goog-api-key", "api-key"}) {
@@ -179,6 +180,7 @@ bool identity_rules::impl::by_api_key(const head_view& head, memory& seen, ident
         key = bearer_of(head.get("authorization"));
         if (looks_like_token(key)) return false;  // a session token that did not hold is nobody's key
     }
+    if (key.empty()) key = query_key;
     if (key.empty()) return false;
     seen.name_key(key_secret, key, into.user_id);
     if (into.user_id.empty()) return false;
@@ -187,17 +189,19 @@ bool identity_rules::impl::by_api_key(const head_view& head, memory& seen, ident
 }
 
 void identity_rules::identify(const head_view& head, bool peer_trusted, std::int64_t now_ms, memory& seen,
-                              identity& into) const {
+                              identity& into, std::string_view query_key) const {
     into.user_id.clear();
     into.clerk_user_id.clear();
     into.plan.clear();
     seen.belong_to(impl_->id);
     if (impl_->by_token(head, now_ms, seen, into)) return;
     if (peer_trusted && impl_->by_header(head, into)) return;
-    if (impl_->by_api_key(head, seen, into)) return;
+    if (impl_->by_api_key(head, query_key, seen, into)) return;
     into.user_id = impl_->settings.anonymous;
     into.from = user_source::anonymous;
 }
+
+bool identity_rules::wants_api_keys() const noexcept { return impl_->settings.api_keys; }
 
 bool identity_rules::is_identity_header(std::string_view name) const noexcept {
     return same_header(name, impl_->settings.header) || same_header(name, impl_->settings.plan_header);

@@ -43,8 +43,11 @@ public:
     class memory;
     std::unique_ptr<memory, void (*)(memory*)> make_memory() const;
 
-    // `peer_trusted`: the TCP peer is one of forward.trusted_proxies. `now_ms`: wall clock.
-    void identify(const head_view& head, bool peer_trusted, std::int64_t now_ms, memory& seen, identity& into) const;
+    // `peer_trusted`: the TCP peer is one of forward.trusted_proxies. `now_ms`: wall clock. `query_key`: the API key in
+    // the target's query, where the provider takes one there and `wants_api_keys()`.
+    void identify(const head_view& head, bool peer_trusted, std::int64_t now_ms, memory& seen, identity& into,
+                  std::string_view query_key = {}) const;
+    bool wants_api_keys() const noexcept;
 
     // The configured identity and plan headers: removed from requests of untrusted peers before forwarding.
     bool is_identity_header(std::string_view name) const noexcept;

@@ -13,6 +13,25 @@ int hex_value(char c) noexcept {
     return -1;
 }
 
+// %XX decoded once.
+std::string percent_decoded(std::string_view text) {
+    std::string decoded;
+    decoded.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '%' && i + 2 < text.size()) {
+            const int high = hex_value(text[i + 1]);
+            const int low = hex_value(text[i + 2]);
+            if (high >= 0 && low >= 0) {
+                c = static_cast<char>(high << 4 | low);
+                i += 2;
+            }
+        }
+        decoded.push_back(c);
+    }
+    return decoded;
+}
+
 }  // namespace
 
 std::string_view path_of(std::string_view target) noexcept {
@@ -49,20 +68,8 @@ bool is_plain_path(std::string_view path) noexcept {
 }
 
 std::string decoded_path(std::string_view path) {
-    std::string decoded;
-    decoded.reserve(path.size());
-    for (std::size_t i = 0; i < path.size(); ++i) {
-        char c = path[i];
-        if (c == '%' && i + 2 < path.size()) {
-            const int high = hex_value(path[i + 1]);
-            const int low = hex_value(path[i + 2]);
-            if (high >= 0 && low >= 0) {
-                c = static_cast<char>(high << 4 | low);
-                i += 2;
-            }
-        }
-        decoded.push_back(c == '\\' ? '/' : c);
-    }
+    std::string decoded = percent_decoded(path);
+    std::ranges::replace(decoded, '\\', '/');
     return decoded;
 }
 
@@ -88,6 +95,21 @@ std::string resolved_path(std::string_view decoded) {
     }
     if (path.empty() || open) path.push_back('/');
     return path;
+}
+
+std::string query_member(std::string_view target, std::string_view name) {
+    target = target.substr(0, target.find('#'));
+    const std::size_t query = target.find('?');
+    if (query == std::string_view::npos) return {};
+    std::string_view rest = target.substr(query + 1);
+    while (!rest.empty()) {
+        const std::string_view member = rest.substr(0, rest.find('&'));
+        rest.remove_prefix(std::min(member.size() + 1, rest.size()));
+        if (member.size() > name.size() && member.starts_with(name) && member[name.size()] == '=') {
+            return percent_decoded(member.substr(name.size() + 1));
+        }
+    }
+    return {};
 }
 
 }  // namespace tracking

@@ -1,4 +1,5 @@
-// The path of a request target, as an application may read it: for matching and labelling only, never for forwarding.
+// Path and query of a request target, as an application may read them: for matching and labelling only, never for
+// forwarding.
 #pragma once
 
 #include <string>
@@ -18,5 +19,8 @@ std::string decoded_path(std::string_view path);
 // Of a decoded path: ";parameters" cut from each segment, "." and ".." resolved, repeated slashes made one; begins
 // with "/".
 std::string resolved_path(std::string_view decoded);
+
+// The value of the query's first member of that name, %XX decoded once; empty when there is none.
+std::string query_member(std::string_view target, std::string_view name);
 
 }  // namespace tracking
