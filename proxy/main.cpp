@@ -7,11 +7,14 @@
 #include <charconv>
 #include <cstdio>
 #include <iostream>
+#include <memory>
+#include <utility>
 
 #include "conf/values.hpp"
 #include "demo/service.hpp"
 #include "demo/traffic.hpp"
 #include "proxy/control.hpp"
+#include "proxy/log_sink.hpp"
 #include "proxy/tls.hpp"
 #include "tracking/price_command.hpp"
 #include "tracking/store/reprice.hpp"
@@ -21,6 +24,11 @@ namespace {
 
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
+
+void log_to(spdlog::sink_ptr sink) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("aimeter", std::move(sink)));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z [%l] %v");
+}
 
 struct serve_flags {
     std::string file, listen, upstream, redis, data, workers;
@@ -66,6 +74,7 @@ void use_all_descriptors() {
 
 int serve(const serve_flags& flags, proxy::start_command command) {
     use_all_descriptors();
+    log_to(std::make_shared<proxy::log_sink>());
     proxy::startup how{{flags.file, flags.overrides()}, std::move(command), proxy::inheritance::take()};
     proxy::predecessor before(std::move(how.inherited.predecessor));
     auto loaded = conf::load(how.source.file, how.source.overrides);
@@ -206,15 +215,10 @@ void add_usage(CLI::App& command, price_flags& flags) {
         ->check(CLI::IsMember({"standard", "batch", "priority", "flex"}));
 }
 
-void log_to_stderr() {
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("aimeter"));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z [%l] %v");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-    log_to_stderr();
+    log_to(std::make_shared<spdlog::sinks::stderr_sink_mt>());
     CLI::App app("aimeter: a reverse proxy that meters AI endpoints", "aimeter");
     app.require_subcommand(1);
     int result = 0;

@@ -37,6 +37,18 @@ class proxy_log : public proxy_test {
 protected:
     void SetUp() override { AIMETER_ONLY(); }
     std::string config(const std::string& path) const { return "log_file = \"" + path + "\""; }
+    // A reload whose effect shows before its line of the log is due.
+    void reload_and_see_it_done() {
+        aimeter().rewrite_config("", other.url());
+        proxy->process().signal(SIGHUP);
+        EXPECT_TRUE(eventually([&] {
+            EXPECT_EQ(ask("GET /where HTTP/1.1\r\nHost: a\r\n\r\n").status(), 200);
+            return !other.requests().empty();
+        }));
+        EXPECT_EQ(ask("GET /api/admin/healthz HTTP/1.1\r\nHost: a\r\n\r\n").status(), 200)
+            << "control hangs in its log";
+    }
+    scripted_upstream other;
     temp_dir folder;
     const std::string file = folder.path() + "/aimeter.log";
 };
@@ -89,6 +101,26 @@ TEST_F(proxy_log, what_cannot_be_opened_again_leaves_the_old_file_in_use) {
     EXPECT_TRUE(eventually([&] { return std::filesystem::exists(file); }));
     EXPECT_EQ(ask(tracked("again-there")).status(), 200);
     EXPECT_TRUE(has(file, "Tracked again-there"));
+}
+
+TEST_F(proxy_log, a_stderr_that_nobody_reads_holds_up_neither_reload_nor_requests_nor_the_end) {
+    start({.err_is_read = false});
+    proxy->process().fill_err();
+    reload_and_see_it_done();
+    EXPECT_EQ(ask(tracked("still-here")).status(), 200);
+}  // and SIGTERM ends it well
+
+TEST_F(proxy_log, when_stderr_is_read_again_a_line_says_how_many_were_dropped) {
+    start({.err_is_read = false});
+    proxy->process().fill_err();
+    EXPECT_EQ(ask(tracked("last-of-all")).status(), 200);
+    reload_and_see_it_done();
+    proxy->process().read_err();
+    EXPECT_TRUE(proxy->process().wait_err("Tracked last-of-all")) << "the lines of records wait";
+    proxy->process().signal(SIGHUP);
+    EXPECT_TRUE(proxy->process().wait_err(" lines of the log were dropped")) << proxy->process().err();
+    EXPECT_TRUE(proxy->process().wait_err("configuration reloaded"));
+    EXPECT_EQ(count_of(proxy->process().err(), "configuration reloaded"), 1U);
 }
 
 TEST_F(proxy_log, an_unwritable_file_is_an_error_at_start_and_in_check) {

@@ -63,7 +63,8 @@ void aimeter_process::rewrite_config(const std::string& text, const std::string&
 
 void aimeter_process::launch() {
     process_.reset();
-    spawn_options spawn{{AIMETER_BINARY, "serve", "-c", config_path_}, options_.env, AIMETER_SOURCE_DIR};
+    spawn_options spawn{
+        {AIMETER_BINARY, "serve", "-c", config_path_}, options_.env, AIMETER_SOURCE_DIR, options_.err_is_read};
     spawn.args.insert(spawn.args.end(), options_.flags.begin(), options_.flags.end());
     process_ = std::make_unique<child_process>(spawn);
 }

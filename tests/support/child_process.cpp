@@ -114,6 +114,20 @@ child_process::child_process(const spawn_options& options) {
     out_pipe_ = std::move(out[0]);
     err_pipe_ = std::move(err[0]);
     out_reader_ = std::thread([this] { capture(out_pipe_, out_); });
+    unread_err_ = std::move(err[1]);
+    if (options.err_is_read) read_err();
+}
+
+void child_process::fill_err() const {
+    // Opened anew, since the child's own end is to go on waiting when it is full.
+    const std::string name = "/proc/self/fd/" + std::to_string(unread_err_.get());
+    const descriptor filler(::open(name.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    while (::write(filler.get(), "\n", 1) == 1) {
+    }
+}
+
+void child_process::read_err() {
+    unread_err_ = descriptor();  // the child's end is then the last one
     err_reader_ = std::thread([this] { capture(err_pipe_, err_); });
 }
 
@@ -124,7 +138,7 @@ child_process::~child_process() {
     }
     over_.set();  // a grandchild may hold the pipes open
     out_reader_.join();
-    err_reader_.join();
+    if (err_reader_.joinable()) err_reader_.join();
 }
 
 void child_process::capture(const descriptor& from, std::string& to) {

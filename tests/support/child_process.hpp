@@ -22,6 +22,7 @@ struct spawn_options {
     std::vector<std::string> args;           // args[0] is the program
     std::map<std::string, std::string> env;  // on top of this process's own
     std::string working_dir;                 // "" = this one's
+    bool err_is_read = true;                 // false: stderr fills up until read_err()
 };
 
 class child_process {
@@ -39,6 +40,8 @@ public:
 
     std::string out() const;
     std::string err() const;
+    void fill_err() const;  // a stderr that nobody reads yet, up to its last byte
+    void read_err();
     bool wait_out(std::string_view text, milliseconds within = patience) const;
     bool wait_output_end(milliseconds within = patience) const;  // it has ended, and out() and err() are complete
     bool wait_err(std::string_view text, milliseconds within = patience) const;
@@ -49,7 +52,7 @@ private:
 
     pid_t pid_ = -1;
     std::optional<int> exit_code_;
-    descriptor out_pipe_, err_pipe_;
+    descriptor out_pipe_, err_pipe_, unread_err_;
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     std::string out_, err_;

@@ -23,6 +23,7 @@ struct proxy_options {
     std::vector<std::string> flags{};  // further flags of `serve`
     std::string listen = "127.0.0.1:0";
     std::string drain_timeout = "2s";
+    bool err_is_read = true;  // false: until process().read_err()
 };
 
 class running_proxy {

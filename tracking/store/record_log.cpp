@@ -1,41 +1,17 @@
 #include "tracking/store/record_log.hpp"
 
-#include <poll.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
 #include <chrono>
-#include <climits>
 
 #include "tracking/clock.hpp"
+#include "tracking/ready_stderr.hpp"
 
 namespace tracking::store {
 namespace {
 
 constexpr std::size_t records_a_turn = 500;
 constexpr std::size_t waiting_max = 1024 * 1024;  // bytes of lines; more wait in the journal
-
-// What stderr takes without waiting is taken off `text`: whoever reads the log slowly, or not at all, holds up no
-// shipping. A pipe that is ready takes 4,096 bytes.
-void write_ready(std::string& text) {
-    std::size_t written = 0;
-    while (written < text.size()) {
-        pollfd ready{STDERR_FILENO, POLLOUT, 0};
-        if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) break;
-        const std::size_t piece = std::min<std::size_t>(text.size() - written, PIPE_BUF);
-        const ssize_t n = ::write(STDERR_FILENO, text.data() + written, piece);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN)) break;
-        if (n <= 0) {  // nobody reads the log: the records are in Redis all the same
-            text.clear();
-            return;
-        }
-        written += static_cast<std::size_t>(n);
-    }
-    text.erase(0, written);
-}
 
 }  // namespace
 
