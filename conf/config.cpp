@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <ostream>
 #include <tuple>
 
@@ -89,6 +90,14 @@ public:
                      "redis.cert and redis.key are needed both");
     }
 
+    // Where `key`, or the key that it stands below, was said last; nullopt = no key's name.
+    std::optional<config_error> origin_of(std::string_view key) const {
+        for (; find_rule(key) == nullptr; key = key.substr(0, key.rfind('.')))
+            if (key.find('.') == std::string_view::npos) return std::nullopt;
+        const auto origin = said_.find(key);
+        return origin == said_.end() ? config_error{"defaults", 0, 0, "", ""} : origin->second;
+    }
+
 private:
     origins said_;
 
@@ -109,8 +118,7 @@ private:
     }
 
     void complain(std::string_view key, std::string what) {
-        const auto origin = said_.find(key);
-        config_error error = origin == said_.end() ? config_error{"defaults", 0, 0, "", ""} : origin->second;
+        config_error error = origin_of(key).value_or(config_error{});
         error.key = key;
         error.what = std::move(what);
         found.push_back(std::move(error));
@@ -126,8 +134,8 @@ private:
     }
 };
 
-std::variant<settings, errors> load_document(const std::optional<std::string>& text, const std::string& source,
-                                             const std::vector<override_value>& overrides) {
+loader read_document(const std::optional<std::string>& text, const std::string& source,
+                     const std::vector<override_value>& overrides) {
     loader one;
     if (text) {
         auto document = parse_toml(*text, source);
@@ -140,9 +148,26 @@ std::variant<settings, errors> load_document(const std::optional<std::string>& t
         return std::tie(x.line, x.column, x.key, x.what) < std::tie(y.line, y.column, y.key, y.what);
     });
     for (const override_value& given : overrides) one.read_override(given);
+    return one;
+}
+
+std::variant<settings, errors> load_document(const std::optional<std::string>& text, const std::string& source,
+                                             const std::vector<override_value>& overrides) {
+    loader one = read_document(text, source, overrides);
     if (one.found.empty()) one.check_whole();
     if (!one.found.empty()) return std::move(one.found);
     return std::move(one.made);
+}
+
+// nullopt when `path` is empty: no file.
+std::variant<std::optional<std::string>, config_error> text_of(const std::string& path) {
+    if (path.empty()) return std::nullopt;
+    if (std::string wrong = readable_file_or_empty(path); !wrong.empty())
+        return config_error{path, 0, 0, "", std::move(wrong)};
+    std::ifstream file(path, std::ios::binary);
+    std::string text(std::istreambuf_iterator<char>(file), {});
+    if (!file.is_open() || file.bad()) return config_error{path, 0, 0, "", "this file could not be read"};
+    return std::optional(std::move(text));
 }
 
 }  // namespace
@@ -171,13 +196,22 @@ std::variant<settings, std::vector<config_error>> load_text(std::string_view tex
 
 std::variant<settings, std::vector<config_error>> load(const std::string& path,
                                                        const std::vector<override_value>& overrides) {
-    if (path.empty()) return load_document(std::nullopt, "", overrides);
-    if (std::string wrong = readable_file_or_empty(path); !wrong.empty())
-        return errors{{path, 0, 0, "", std::move(wrong)}};
-    std::ifstream file(path, std::ios::binary);
-    std::string text(std::istreambuf_iterator<char>(file), {});
-    if (!file.is_open() || file.bad()) return errors{{path, 0, 0, "", "this file could not be read"}};
-    return load_document(std::move(text), path, overrides);
+    const auto text = text_of(path);
+    if (const auto* wrong = std::get_if<config_error>(&text)) return errors{*wrong};
+    return load_document(std::get<std::optional<std::string>>(text), path, overrides);
+}
+
+std::string with_place(const std::string& problem, const std::string& path,
+                       const std::vector<override_value>& overrides) {
+    const auto text = text_of(path);
+    const std::size_t colon = problem.find(": ");
+    const auto* document = std::get_if<std::optional<std::string>>(&text);
+    if (document == nullptr || colon == std::string::npos) return problem;
+    auto error = read_document(*document, path, overrides).origin_of(std::string_view(problem).substr(0, colon));
+    if (!error) return problem;
+    error->key = problem.substr(0, colon);
+    error->what = problem.substr(colon + 2);
+    return error->text();
 }
 
 int run_check(const std::string& path, const std::vector<override_value>& overrides, std::ostream& out,

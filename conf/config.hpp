@@ -241,6 +241,11 @@ std::variant<settings, std::vector<config_error>> load(const std::string& path,
 std::variant<settings, std::vector<config_error>> load_text(std::string_view text, const std::string& source,
                                                             const std::vector<override_value>& overrides);
 
+// What only showed when the settings were used, and begins with its key ("tls.key: ..."): with the place of that key in
+// front, as in config_error::text().
+std::string with_place(const std::string& problem, const std::string& path,
+                       const std::vector<override_value>& overrides);
+
 // AIMETER_<SECTION>_<KEY> of this process's environment, e.g. AIMETER_REDIS_URL -> redis.url, AIMETER_LISTEN -> listen.
 // Names that begin with AIMETER_TEST are left to the test suite.
 std::vector<override_value> environment_overrides();

@@ -51,9 +51,9 @@ std::variant<std::shared_ptr<const rules>, std::string> make_rules(const conf::s
     auto trusted = tracking::cidr_set::parse(settings.forward.trusted_proxies);
     if (const auto* problem = std::get_if<std::string>(&trusted)) return "forward.trusted_proxies: " + *problem;
     auto identity = tracking::identity_rules::load(settings.identity, key_secret);
-    if (const auto* problem = std::get_if<std::string>(&identity)) return "identity: " + *problem;
+    if (const auto* problem = std::get_if<std::string>(&identity)) return *problem;
     auto prices = tracking::price_catalogue::load(settings.pricing);
-    if (const auto* problem = std::get_if<std::string>(&prices)) return "pricing: " + *problem;
+    if (const auto* problem = std::get_if<std::string>(&prices)) return "pricing.catalogue: " + *problem;
     auto tls = make_tls(settings, before != nullptr ? before->tls : tls_contexts{});
     if (const auto* problem = std::get_if<std::string>(&tls)) return *problem;
     return std::make_shared<const rules>(rules{

@@ -15,7 +15,6 @@
 #include "demo/traffic.hpp"
 #include "proxy/control.hpp"
 #include "proxy/log_sink.hpp"
-#include "proxy/tls.hpp"
 #include "tracking/price_command.hpp"
 #include "tracking/store/reprice.hpp"
 #include "tracking/store/verify.hpp"
@@ -88,12 +87,14 @@ int serve(const serve_flags& flags, proxy::start_command command) {
     return std::get<std::unique_ptr<proxy::control>>(made)->run(std::move(before));
 }
 
+// What the settings name (certificates, keys, prices) is read as serve does, since only that shows whether it can be
+// used.
 int check(const serve_flags& flags) {
     const auto loaded = conf::load(flags.file, flags.overrides());
     if (const auto* settings = std::get_if<conf::settings>(&loaded)) {
-        const auto tls = proxy::make_tls(*settings);  // whether certificate and key fit shows in the files only
-        if (const auto* problem = std::get_if<std::string>(&tls)) {
-            std::cerr << *problem << "\n";
+        const auto rules = proxy::make_rules(*settings, "the secret is serve's own");
+        if (const auto* problem = std::get_if<std::string>(&rules)) {
+            std::cerr << conf::with_place(*problem, flags.file, flags.overrides()) << "\n";
             return exit_failed;
         }
     }

@@ -232,5 +232,15 @@ TEST_F(proxy_identity, neither_tokens_nor_the_query_of_the_url_are_logged) {
     EXPECT_THAT(proxy->process().err(), Not(HasSubstr(token)));
 }
 
+TEST_F(proxy_identity, check_refuses_keys_that_serve_would_refuse_and_names_their_place) {
+    const std::string keys = in_folder("keys.json", "no keys");
+    const aimeter_process made({.upstream = upstream.url(), .env = {{"AIMETER_IDENTITY_JWT_JWKS_FILE", keys}}});
+    const auto checked = made.run("check");
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_EQ(checked.out, "");
+    EXPECT_THAT(checked.err,
+                HasSubstr("environment AIMETER_IDENTITY_JWT_JWKS_FILE: identity.jwt.jwks_file: " + keys + ": "));
+}
+
 }  // namespace
 }  // namespace tests

@@ -106,5 +106,20 @@ TEST_F(proxy_price, the_price_command_prices_every_class) {
     EXPECT_EQ(aimeter().run("price", {"all", "--characters", "5"}).exit_code, 1);
 }
 
+TEST_F(proxy_price, check_refuses_a_catalogue_that_serve_would_refuse_and_names_its_place) {
+    list_price("2026-11-01", "-5");
+    const aimeter_process made(
+        {.upstream = upstream.url(), .config = "[pricing]\ncatalogue = \"" + folder.path() + "/prices.json\""});
+    const auto checked = made.run("check");
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_EQ(checked.out, "");
+    EXPECT_THAT(checked.err, ::testing::StartsWith(made.config_path() + ":7:13: pricing.catalogue: " + folder.path() +
+                                                   "/prices.json: not a price catalogue"));
+    list_price("2026-11-01", "5");
+    const auto mended = made.run("check");
+    EXPECT_EQ(mended.exit_code, 0) << mended.err;
+    EXPECT_EQ(mended.out, "configuration ok\n");
+}
+
 }  // namespace
 }  // namespace tests

@@ -188,7 +188,7 @@ TEST_F(tls_test, a_key_that_does_not_fit_or_has_a_password_is_named_at_the_start
                 ::testing::ThrowsMessage<std::runtime_error>(HasSubstr("tls.key: " + file("key.pem"))));
     const auto checked = aimeter_process({.upstream = upstream.url(), .config = serving()}).run("check");
     EXPECT_EQ(checked.exit_code, 1);
-    EXPECT_THAT(checked.err, HasSubstr("tls.key: " + file("key.pem")));
+    EXPECT_THAT(checked.err, ::testing::ContainsRegex("aimeter.toml:[0-9]+:[0-9]+: tls.key: " + file("key.pem")));
     odd.key =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAg=\n"
         "-----END ENCRYPTED PRIVATE KEY-----\n";
