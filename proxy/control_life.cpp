@@ -88,6 +88,7 @@ void control::reload() {
         settings_.log_file = fresh.log_file;
     }
     settings_.drain_timeout = fresh.drain_timeout;
+    record_log_->use(fresh.track.log);
     rules_ = std::get<std::shared_ptr<const rules>>(made);
     upstream_->follow(fresh.upstream, fresh.forward.resolve_interval);
     jwks_->follow(fresh.identity.jwt.jwks_url, fresh.forward.ca_file);

@@ -153,6 +153,35 @@ TEST_F(proxy_log, sighup_takes_a_new_name_and_stderr_again) {
     EXPECT_TRUE(proxy->process().wait_err("configuration reloaded"));
 }
 
+TEST_F(proxy_log, sighup_takes_a_new_form_of_the_lines_of_requests_for_those_that_follow) {
+    const auto track = [](const std::string& form) { return "[track]\nlog = \"" + form + "\"\n"; };
+    std::size_t reloads = 0;
+    const auto reload = [&](const std::string& form) {
+        aimeter().rewrite_config(track(form));
+        proxy->process().signal(SIGHUP);
+        ++reloads;
+        return eventually([&] { return count_of(proxy->process().err(), "configuration reloaded") == reloads; });
+    };
+    std::size_t asked = 0;
+    const auto is_recorded = [&](const std::string& id) {
+        EXPECT_EQ(ask(tracked(id)).status(), 200);
+        const std::string all = std::to_string(++asked);
+        return eventually([&] { return aimeter().redis().hash("aimeter:usage:total")["requests"] == all; });
+    };
+    start({.config = track("off")});
+    ASSERT_TRUE(is_recorded("before-all"));
+    ASSERT_TRUE(reload("json"));
+    ASSERT_TRUE(is_recorded("as-json"));
+    EXPECT_TRUE(proxy->process().wait_err("\"contentType\":\"as-json\""));
+    ASSERT_TRUE(reload("off"));
+    ASSERT_TRUE(is_recorded("not-at-all"));
+    ASSERT_TRUE(reload("line"));
+    ASSERT_TRUE(is_recorded("as-line"));
+    EXPECT_TRUE(proxy->process().wait_err("Tracked as-line "));
+    EXPECT_THAT(proxy->process().err(), Not(HasSubstr("before-all")));
+    EXPECT_THAT(proxy->process().err(), Not(HasSubstr("not-at-all")));
+}
+
 TEST_F(proxy_log, a_successor_writes_to_the_same_file_and_its_failure_is_told_there) {
     start({.config = config(file)});
     aimeter().rewrite_config(config(file) + "\n[limits]\nheader_bites = 1");

@@ -17,17 +17,20 @@ namespace tracking::store {
 
 class record_log {
 public:
+    using log_form = conf::track_settings::log_form;
     struct parts {
         boost::asio::any_io_executor executor;
-        conf::track_settings::log_form form;
+        log_form form;
         journal::directory& journals;
     };
     explicit record_log(parts with);
 
     boost::asio::awaitable<void> run();  // until stop()
+    void use(log_form form);             // for what is recorded from now on
     void stop();                         // prints what is still waiting
 
 private:
+    void open_readers();
     void print_new();
 
     parts parts_;
