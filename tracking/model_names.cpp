@@ -58,7 +58,7 @@ std::pair<std::size_t, std::size_t> bedrock_version(std::string_view name) {
 }
 
 std::string_view without_geography(std::string_view name) {
-    for (const std::string_view region : {"us.", "eu.", "apac.", "global.", "us-gov.", "jp.", "au."})
+    for (const std::string_view region : {"us.", "eu.", "apac.", "global.", "us-gov.", "jp.", "au.", "ca."})
         if (name.starts_with(region)) return name.substr(region.size());
     return {};
 }

@@ -48,7 +48,7 @@ TEST_F(Lookup, DateVersionAndRegionAreDroppedWhereTheNameItselfIsUnknown) {
 
 TEST_F(Lookup, BedrockRegionsHaveTheirOwnPriceOrTheCommonOne) {
     EXPECT_EQ(id("bedrock", "eu.anthropic.bed-3-20250101-v1:0", true), "eu.anthropic.bed-3-20250101-v1:0@2026-01-31");
-    for (const char* region : {"us.", "apac.", "global."})
+    for (const char* region : {"us.", "apac.", "global.", "ca."})
         EXPECT_EQ(id("bedrock", region + std::string("anthropic.bed-3-20250101-v1:0"), true),
                   "anthropic.bed-3-20250101-v1:0@2026-01-31");
     EXPECT_EQ(id("bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.bed-3-20250101-v1:0", true),
