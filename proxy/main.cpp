@@ -4,11 +4,15 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "conf/values.hpp"
 #include "demo/service.hpp"
@@ -23,6 +27,7 @@ namespace {
 
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
+constexpr const char* of_flags = "command line";  // the source of what was given there
 
 void log_to(spdlog::sink_ptr sink) {
     spdlog::set_default_logger(std::make_shared<spdlog::logger>("aimeter", std::move(sink)));
@@ -30,13 +35,14 @@ void log_to(spdlog::sink_ptr sink) {
 }
 
 struct serve_flags {
-    std::string file, listen, upstream, redis, data, workers;
+    std::string file;
+    std::optional<std::string> listen, upstream, redis, data, workers;  // empty ones that were given count, too
 
     // The environment first, then the flags: later ones win.
     std::vector<conf::override_value> overrides() const {
         std::vector<conf::override_value> all = conf::environment_overrides();
-        const auto add = [&all](const char* key, const std::string& value) {
-            if (!value.empty()) all.push_back({"command line", key, value});
+        const auto add = [&all](const char* key, const std::optional<std::string>& value) {
+            if (value) all.push_back({of_flags, key, *value});
         };
         add("listen", listen);
         add("upstream", upstream);
@@ -181,11 +187,16 @@ int demo_command(const demo_flags& flags) {
                                  : demo::send_sample_traffic(where->first, where->second);
 }
 
+// A flag that overrides a key. Not bound to the optional itself: CLI11 takes an empty value for none.
+void add_override(CLI::App& command, const char* name, std::optional<std::string>& into, const char* what) {
+    command.add_option_function<std::string>(name, [&into](const std::string& value) { into = value; }, what);
+}
+
 // The usual flags of a command that reads the configuration.
 void add_config(CLI::App& command, serve_flags& flags) {
     command.add_option("-c,--config", flags.file, "configuration file (TOML)")->check(CLI::ExistingFile);
-    command.add_option("--redis", flags.redis, "Redis: redis://host:port/db, unix:/path; empty = embedded");
-    command.add_option("--data", flags.data, "folder of journal, embedded Redis and admin token");
+    add_override(command, "--redis", flags.redis, "Redis: redis://host:port/db, unix:/path; empty = embedded");
+    add_override(command, "--data", flags.data, "folder of journal, embedded Redis and admin token");
 }
 
 // What a request used, class by class; at least one of them is needed.
@@ -227,9 +238,9 @@ int main(int argc, char** argv) {
     serve_flags flags;
     CLI::App* serve_command = app.add_subcommand("serve", "serve as a proxy until SIGTERM");
     add_config(*serve_command, flags);
-    serve_command->add_option("--listen", flags.listen, "host:port or unix:/path; several by comma");
-    serve_command->add_option("--upstream", flags.upstream, "the application: http://host:port or unix:/path");
-    serve_command->add_option("--workers", flags.workers, "worker threads; 0 = one per core");
+    add_override(*serve_command, "--listen", flags.listen, "host:port or unix:/path; several by comma");
+    add_override(*serve_command, "--upstream", flags.upstream, "the application: http://host:port or unix:/path");
+    add_override(*serve_command, "--workers", flags.workers, "worker threads; 0 = one per core");
     serve_command->callback([&] { result = serve(flags, proxy::start_command::of(argc, argv)); });
 
     CLI::App* check_command = app.add_subcommand("check", "validate the configuration");
