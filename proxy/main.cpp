@@ -54,17 +54,24 @@ struct serve_flags {
 };
 
 // Also to the process that this one was to replace, since nobody may look at the terminal.
-int cannot_serve(const std::string& problem, proxy::predecessor& before) {
+void tell_both(const std::string& problem, proxy::predecessor& before) {
     std::cerr << problem << "\n";
     before.tell_failed(problem);
-    return exit_failed;
 }
 
-std::optional<conf::settings> load(const serve_flags& flags) {
+// Where nothing but flags is wrong, it is the usage.
+int exit_code_of(const std::vector<conf::config_error>& errors) {
+    const bool usage =
+        std::all_of(errors.begin(), errors.end(), [](const auto& one) { return one.source == of_flags; });
+    return usage ? exit_usage : exit_failed;
+}
+
+// The settings, or the exit code behind what is told.
+std::variant<conf::settings, int> load(const serve_flags& flags) {
     auto loaded = conf::load(flags.file, flags.overrides());
     if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
         for (const auto& error : *errors) std::cerr << error.text() << "\n";
-        return std::nullopt;
+        return exit_code_of(*errors);
     }
     return std::get<conf::settings>(std::move(loaded));
 }
@@ -86,10 +93,14 @@ int serve(const serve_flags& flags, proxy::start_command command) {
     if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
         std::string all;
         for (const auto& error : *errors) all += (all.empty() ? "" : "\n") + error.text();
-        return cannot_serve(all, before);
+        tell_both(all, before);
+        return exit_code_of(*errors);
     }
     auto made = proxy::control::create(std::get<conf::settings>(std::move(loaded)), std::move(how));
-    if (const auto* problem = std::get_if<std::string>(&made)) return cannot_serve("aimeter: " + *problem, before);
+    if (const auto* problem = std::get_if<std::string>(&made)) {
+        tell_both("aimeter: " + *problem, before);
+        return exit_failed;
+    }
     return std::get<std::unique_ptr<proxy::control>>(made)->run(std::move(before));
 }
 
@@ -104,14 +115,16 @@ int check(const serve_flags& flags) {
             return exit_failed;
         }
     }
-    return conf::run_check(flags.file, flags.overrides(), std::cout, std::cerr);
+    const int code = conf::run_check(flags.file, flags.overrides(), std::cout, std::cerr);
+    const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded);
+    return errors != nullptr ? exit_code_of(*errors) : code;
 }
 
 int verify(const serve_flags& flags, const tracking::store::verify_options& how) {
-    const auto settings = load(flags);
-    if (!settings) return exit_failed;
+    const auto loaded = load(flags);
+    if (const int* code = std::get_if<int>(&loaded)) return *code;
     std::string problem;
-    const bool same = tracking::store::verify(*settings, how, std::cout, problem);
+    const bool same = tracking::store::verify(std::get<conf::settings>(loaded), how, std::cout, problem);
     if (!problem.empty()) std::cerr << "aimeter verify: " << problem << "\n";
     return same && problem.empty() ? 0 : exit_failed;
 }
@@ -127,11 +140,11 @@ int reprice(const serve_flags& flags, const reprice_flags& asked) {
         std::cerr << "aimeter reprice: " << *wrong << "\n";
         return exit_usage;
     }
-    const auto settings = load(flags);
-    if (!settings) return exit_failed;
+    const auto loaded = load(flags);
+    if (const int* code = std::get_if<int>(&loaded)) return *code;
     std::string problem;
     const auto& range = std::get<tracking::store::day_range>(days);
-    if (tracking::store::reprice(*settings, range, asked.apply, std::cout, problem)) return 0;
+    if (tracking::store::reprice(std::get<conf::settings>(loaded), range, asked.apply, std::cout, problem)) return 0;
     std::cerr << "aimeter reprice: " << problem << "\n";
     return exit_failed;
 }
@@ -154,9 +167,9 @@ int price(price_flags& flags) {
     }
     serve_flags file_only;
     file_only.file = flags.file;
-    const auto settings = load(file_only);
-    if (!settings) return exit_failed;
-    return tracking::run_price(settings->pricing, flags.question, std::cout, std::cerr);
+    const auto loaded = load(file_only);
+    if (const int* code = std::get_if<int>(&loaded)) return *code;
+    return tracking::run_price(std::get<conf::settings>(loaded).pricing, flags.question, std::cout, std::cerr);
 }
 
 struct demo_flags {
