@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "tests/support/run_coroutine.hpp"
+#include "tracking/folder_lock.hpp"
 #include "tracking/store/redis_client.hpp"
 
 namespace tracking::store {
@@ -180,6 +181,30 @@ TEST_F(EmbeddedRedis, FindsTheServerOfADeadAimeterAgain) {
     auto third = make(dir);
     ASSERT_EQ(start(*third), "") << "found by its socket alone as well";
     EXPECT_EQ(pid_of(*third), pid);
+}
+
+TEST_F(EmbeddedRedis, ThatWasFoundIsLeftAloneByWhoComesWhileItDoesNotAnswer) {
+    auto first = make(dir);
+    ASSERT_EQ(start(*first), "");
+    const pid_t pid = pid_of(*first);
+    first.reset();
+    auto second = make(dir);
+    ASSERT_EQ(start(*second), "");
+    boost::asio::co_spawn(context, second->supervise(), boost::asio::detached);
+    ASSERT_TRUE(run_until([&] { return folder_lock::is_taken(dir + "/redis"); }));
+
+    ::kill(pid, SIGSTOP);
+    auto third = make(dir);
+    bool started_third = false;
+    boost::asio::co_spawn(context, third->start(), [&](const auto&, const auto&) { started_third = true; });
+    ASSERT_FALSE(run_until_timeout(3s, [&] { return started_third; }));  // longer than an answer is waited for
+    ::kill(pid, SIGCONT);
+    ASSERT_TRUE(run_until([&] { return started_third; }));
+    EXPECT_EQ(pid_of(*third), pid);
+    stop(*third);
+    EXPECT_EQ(pid_of(*second), pid) << "stopped by one that it does not belong to";
+    stop(*second);
+    EXPECT_EQ(pid_of(*second), 0);
 }
 
 TEST_F(EmbeddedRedis, NeverRunsTwoServersOnOneAof) {

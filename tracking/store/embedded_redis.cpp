@@ -284,7 +284,10 @@ net::awaitable<void> server::supervise() {
         co_await look_.async_wait(as_result);
         const bool runs = running();  // a child that ended is reaped in any case
         looks_without_socket = runs && !has_socket() ? looks_without_socket + 1 : 0;
-        if (stopping_ || (runs && looks_without_socket < looks_until_ended) || !in_charge()) continue;
+        // Also while it runs: who has adopted it is to keep it from `aimeter verify` and its like, which would
+        // otherwise think that it is nobody's.
+        const bool ours = in_charge();
+        if (stopping_ || !ours || (runs && looks_without_socket < looks_until_ended)) continue;
         if (runs) {
             looks_without_socket = 0;
             if (!std::exchange(told, true))
