@@ -165,6 +165,18 @@ TEST(Catalogue, FindsTheNamesThatProvidersAnswerWith) {
     }
 }
 
+// The whole name under the provider's prefix is nearer than a part of the name.
+TEST(Catalogue, AnApplicationsModelOfARouterHasTheRoutersPrice) {
+    const auto prices = load(real_settings());
+    const auto id = [&](const char* provider, const char* model) {
+        const auto quote = prices->price(provider, model, {.tokens = {.input = 1, .output = 1}}, false);
+        return quote ? std::string(quote->price_id.substr(0, quote->price_id.rfind('@'))) : "unknown";
+    };
+    EXPECT_EQ(id("openrouter", "google/gemini-2.0-flash-001"), "openrouter/google/gemini-2.0-flash-001");
+    EXPECT_EQ(id("gemini", "google/gemini-2.0-flash-001"), "gemini-2.0-flash-001");
+    EXPECT_EQ(id("gemini", "gemini-2.0-flash"), "gemini-2.0-flash");  // the bare id comes first
+}
+
 TEST(Catalogue, UnitPricesOfWellKnownModels) {
     const auto prices = load(real_settings());
     const auto nano = [&](const char* provider, const char* model, const billed_usage& usage) {
