@@ -331,6 +331,29 @@ TEST(Overrides, AreCheckedLikeTheFileAndNameTheirSource) {
     EXPECT_THAT(bad("", {flag("features", "{ \"a\" = 1 }")}), ElementsAre(HasSubstr("command line: features.a: ")));
 }
 
+// Kubernetes documentation, "Accessing the Service", "Environment variables".
+TEST(Overrides, WhatKubernetesTellsOfAServiceCalledAimeterIsPassedOver) {
+    const variables set({{"AIMETER_SERVICE_HOST", "10.0.0.11"},
+                         {"AIMETER_SERVICE_PORT", "8080"},
+                         {"AIMETER_SERVICE_PORT_HTTP", "8080"},
+                         {"AIMETER_PORT", "tcp://10.0.0.11:8080"},
+                         {"AIMETER_PORT_8080_TCP", "tcp://10.0.0.11:8080"},
+                         {"AIMETER_PORT_8080_TCP_PROTO", "tcp"},
+                         {"AIMETER_PORT_8080_TCP_PORT", "8080"},
+                         {"AIMETER_PORT_8080_TCP_ADDR", "10.0.0.11"},
+                         {"AIMETER_PORT_53_UDP", "udp://10.0.0.11:53"}});
+    EXPECT_EQ(good("", environment_overrides()).listen.front().text, default_settings().listen.front().text);
+}
+
+TEST(Overrides, WhatOnlyLooksLikeKubernetesIsUnknown) {
+    for (const char* name : {"AIMETER_PORTS", "AIMETER_PORT_", "AIMETER_PORT_TCP", "AIMETER_PORT_80",
+                             "AIMETER_PORT_80_HTTP", "AIMETER_PORT_80_TCP_", "AIMETER_PORT_80_TCP_NAME",
+                             "AIMETER_SERVICE", "AIMETER_SERVICE_PORT_", "AIMETER_SERVICE_HOSTS"}) {
+        const variables set({std::pair<std::string, std::string>(name, "1")});
+        EXPECT_THAT(bad("", environment_overrides()), ElementsAre(HasSubstr("unknown variable"))) << name;
+    }
+}
+
 TEST(Overrides, NoTwoKeysShareAVariable) {
     std::set<std::string> names;
     for (const key_rule& rule : key_rules()) EXPECT_TRUE(names.insert(environment_name(rule.name)).second) << rule.name;
