@@ -129,10 +129,10 @@ void exchange::client_left() noexcept {
     if (upstream_) upstream_->close();  // last: run() may end within this call
 }
 
-// Writing to the client failed. True = the answer is read on without it.
+// Writing to the client failed. True = the answer is read on without it; there is none when no upstream was reached.
 bool exchange::client_lost() noexcept {
     if (!client_gone_) client_left();
-    return drain_until_ != steady_time{} && upstream_->is_open();
+    return drain_until_ != steady_time{} && upstream_ && upstream_->is_open();
 }
 
 // ---- After an upgrade -------------------------------------------------------------------------------------------

@@ -526,6 +526,81 @@ TEST_F(proxy_record, a_client_that_leaves_what_costs_nothing_leaves_no_estimate)
     expect_fields(redis().hash("aimeter:usage:total"), {{"aborted", "2"}, {"estimated", "0"}, {"savedTokens", "0"}});
 }
 
+// track.on_client_abort = "drain": what the upstream says after the client has left still counts.
+class proxy_drain : public record_test {
+protected:
+    static constexpr const char* drain = "[track]\non_client_abort = \"drain\"";
+
+    // Whoever asks later is served later: the departure has been noticed when this returns.
+    void leave(raw_client& client) const {
+        client.reset();
+        expect_still_serving();
+    }
+
+    void expect_drained(const redis_record& record) const {
+        expect_fields(record, {{"success", "0"},
+                               {"status", "499"},
+                               {"outcome", "client_abort"},
+                               {"inputTokens", "87"},
+                               {"outputTokens", "26"},
+                               {"tokensUsed", "113"},
+                               {"usageSource", "body"},
+                               {"estimated", "0"}});
+    }
+
+    const std::string first_event =
+        "data: {\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"delta\":{\"content\":"
+        "\"Hi\"}}]}\n\n";
+    const std::string last_event =
+        "data: {\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[],\"usage\":"
+        "{\"prompt_tokens\":87,\"completion_tokens\":26}}\n\n";
+};
+
+TEST_F(proxy_drain, a_client_that_leaves_before_the_answer_is_charged_what_it_cost) {
+    auto gate = make_gate();
+    upstream.next({wait_request(), pause(gate), send(event_stream({first_event, last_event}))});
+    start({.config = drain});
+    raw_client client = connect();
+    client.send(tracked());
+    ASSERT_TRUE(upstream.wait(0, [](const auto& c) { return c.requests.size() == 1; }));
+    leave(client);
+    gate->set();
+    const auto all = records(1);
+    ASSERT_EQ(all.size(), 1U);
+    expect_drained(all.front());
+}
+
+TEST_F(proxy_drain, a_client_that_leaves_amid_the_answer_is_charged_what_it_cost) {
+    auto gate = make_gate();
+    const std::string whole = event_stream({first_event, last_event});
+    const std::string begun = open_stream({first_event});
+    upstream.next({wait_request(), send(begun), pause(gate), send(whole.substr(begun.size()))});
+    start({.config = drain});
+    raw_client client = connect();
+    client.send(tracked());
+    ASSERT_TRUE(client.read_until("Hi"));
+    leave(client);
+    gate->set();
+    const auto all = records(1);
+    ASSERT_EQ(all.size(), 1U);
+    expect_drained(all.front());
+}
+
+TEST_F(proxy_drain, a_client_that_is_gone_when_it_is_refused_leaves_its_record) {
+    start({.config = std::string("[limits]\nbody_bytes = 10\n") + drain});
+    raw_client client = connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_EQ(client.read().status(), 200);
+    stop_process(proxy->pid());  // so that it finds request and reset together
+    client.send(tracked("", "{\"prompt\":\"too long\"}"));
+    client.reset();
+    proxy->process().signal(SIGCONT);
+    const auto all = records(1);
+    ASSERT_EQ(all.size(), 1U);
+    expect_fields(all.front(), {{"success", "0"}, {"status", "499"}, {"outcome", "client_abort"}, {"attempts", "0"}});
+    expect_still_serving();
+}
+
 TEST_F(proxy_record, a_killed_proxy_leaves_an_interrupted_record) {
     upstream.next({wait_request()});
     start();

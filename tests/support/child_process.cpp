@@ -88,6 +88,12 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
+void stop_process(pid_t child) {
+    siginfo_t how{};
+    ::kill(child, SIGSTOP);
+    ::waitid(P_PID, static_cast<id_t>(child), &how, WSTOPPED | WNOWAIT);
+}
+
 child_process::child_process(const spawn_options& options) {
     become_reaper();
     auto out = make_pipe();

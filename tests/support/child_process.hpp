@@ -25,6 +25,9 @@ struct spawn_options {
     bool err_is_read = true;                 // false: stderr fills up until read_err()
 };
 
+// SIGSTOP to a child; returns when all its threads stand still. SIGCONT lets them go on.
+void stop_process(pid_t child);
+
 class child_process {
 public:
     explicit child_process(const spawn_options& options);
