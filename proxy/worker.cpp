@@ -174,9 +174,10 @@ void worker::publish(admin::live_message what) {
 
 void worker::drain() {
     reactor_.post([this] {
+        // First, so that sessions of clients that were queued wait as usual, and those that have asked are told apart.
+        for (const auto& one : listeners_) one->stop();
         parts_.draining = true;
         parts_.idle_may_ask = false;
-        for (const auto& one : listeners_) one->stop();
         const std::vector<session*> now(sessions_.begin(), sessions_.end());
         for (session* one : now)
             if (sessions_.contains(one)) one->drain();

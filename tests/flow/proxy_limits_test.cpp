@@ -263,6 +263,29 @@ TEST_F(proxy_limits, sigterm_finishes_what_is_in_flight_and_refuses_the_rest) {
     ends_well = false;
 }
 
+TEST_F(proxy_limits, sigterm_serves_what_was_asked_before_it) {
+    AIMETER_ONLY();
+    if (tls_everywhere::get() != nullptr) GTEST_SKIP() << "nobody shakes hands with a process that stands still";
+    start({.drain_timeout = "20s"});
+    stop_process(proxy->pid());  // so that all of them wait in the queue
+    std::vector<raw_client> asking, silent;
+    for (int i = 0; i < 300; ++i) {
+        if (i % 10 == 0) silent.push_back(connect());
+        asking.push_back(connect());
+        asking.back().send(get);
+    }
+    proxy->process().signal(SIGTERM);
+    proxy->process().signal(SIGCONT);
+    for (auto& client : asking) {
+        const auto answer = client.read();
+        EXPECT_EQ(answer.status(), 200);
+        EXPECT_TRUE(client.ends());
+    }
+    for (auto& client : silent) EXPECT_TRUE(client.ends(prompt)) << "it holds the drain up";
+    EXPECT_EQ(proxy->process().wait_exit(), 0) << proxy->process().err();
+    ends_well = false;
+}
+
 TEST_F(proxy_limits, drain_has_an_end) {
     AIMETER_ONLY();
     upstream.next({wait_request()});
