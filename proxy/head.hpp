@@ -87,8 +87,9 @@ class head_parser {
 public:
     void reset() noexcept;
     head_status feed(std::string_view received, Head& into, const head_limits& limits) noexcept;
-    std::size_t length() const noexcept { return position_; }  // of the complete head, with leading empty lines
-    const char* problem() const noexcept { return problem_; }  // what was malformed, for people
+    std::size_t length() const noexcept { return position_; }          // of the complete head, with leading empty lines
+    const char* problem() const noexcept { return problem_; }          // what was malformed, for people
+    bool has_start_line() const noexcept { return have_start_line_; }  // which was good, whatever came behind it
 
 private:
     head_status refuse(const char* problem, head_status status = head_status::malformed) noexcept;

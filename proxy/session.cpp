@@ -49,6 +49,7 @@ task<> session::run() {
                                : status == head_status::version_unsupported ? 505
                                                                             : 400;
             co_await refuse(answer, parser_.problem());
+            if (parser_.has_start_line()) record_refusal(answer, parser_.problem());
             co_return;
         }
         const bool stays = co_await serve();
@@ -124,8 +125,11 @@ task<head_status> session::read_head() {
         // Empty lines behind a request are no request: its client waits for nothing.
         const bool begun = received_.view().find_first_not_of("\r\n") != std::string_view::npos;
         if (waited == io_error::timed_out && begun) {
-            head_.method = {};  // its bytes may have moved
-            co_await refuse(408, "the request's head did not arrive in time");
+            constexpr const char* problem = "the request's head did not arrive in time";
+            parser_.feed(received_.view(), head_, bounds);  // its bytes may have moved
+            if (parser_.has_start_line()) record_refusal(408, problem);
+            head_.method = {};
+            co_await refuse(408, problem);
             co_return head_status::incomplete;
         }
         if (waited != io_error::none) co_return head_status::incomplete;

@@ -60,6 +60,35 @@ TEST_F(proxy_scope, what_is_refused_for_its_framing_is_recorded) {
     EXPECT_EQ(upstream.connections(), 0U);
 }
 
+TEST_F(proxy_scope, what_is_refused_amid_its_fields_is_recorded) {
+    start({.config = "[limits]\nheader_bytes = 2048\nheader_timeout = \"300ms\""});
+    const std::string begin = "POST /api/ai/generate-haiku HTTP/1.1\r\nHost: a\r\n";
+    struct row {
+        std::string id, fields;
+        int status;
+    };
+    const std::vector<row> rows{{"long", "X: " + std::string(4000, 'x') + "\r\n\r\n", 431},
+                                {"folded", "X: 1\r\n folded\r\n\r\n", 400},
+                                {"slow", "X: ", 408}};
+    for (const row& one : rows)
+        EXPECT_EQ(ask(begin + "X-Request-Id: " + one.id + "\r\n" + one.fields).status(), one.status) << one.id;
+    EXPECT_EQ(ask("POST /other HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n").status(), 400) << "not tracked";
+    EXPECT_EQ(ask("POST /api/ai/generate-haiku HTTP/9\r\nHost: a\r\n\r\n").status(), 400) << "not a request line";
+    const auto all = records(rows.size());
+    ASSERT_EQ(all.size(), rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        expect_fields(all[i], {{"requestId", rows[i].id},
+                               {"status", std::to_string(rows[i].status)},
+                               {"contentType", "haiku"},
+                               {"outcome", "error"},
+                               {"attempts", "0"},
+                               {"cost", "0"},
+                               {"costSource", "none"}});
+        EXPECT_NE(value(all[i], "errorMessage"), "(absent)");
+    }
+    EXPECT_EQ(upstream.connections(), 0U);
+}
+
 TEST_F(proxy_scope, facts_in_untracked_answers_reach_the_client) {
     upstream.otherwise({serve(answer_with(json_answer("X-Own: 1\r\n")))});
     start();
