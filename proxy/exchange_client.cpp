@@ -28,7 +28,11 @@ task<> exchange::upload() {
         if (rest.empty()) rest.release();
         const io_error waited = co_await request_.client.readable(limits().body_timeout);
         if (stop_uploading_) co_return;
-        if (waited == io_error::timed_out) co_return upload_failed(408, "the request body did not arrive in time");
+        if (waited == io_error::timed_out) {
+            if (!answer_started_) co_return upload_failed(408, "the request body did not arrive in time");
+            // Whoever has its answer need not send the body that it announced (RFC 9110, 10.1.1).
+            co_return watch_departure();
+        }
         if (waited != io_error::none) co_return;
         std::span<char> room = rest.room();
         room = room.first(std::min(room.size(), request_body_.wanted()));

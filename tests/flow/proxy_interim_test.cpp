@@ -249,6 +249,29 @@ TEST_F(proxy_interim, a_final_answer_before_the_body_is_the_last_on_its_connecti
     EXPECT_EQ(upstream.everything().find("smuggled"), std::string::npos);
 }
 
+TEST_F(proxy_interim, a_client_that_was_answered_need_not_send_its_body) {
+    AIMETER_ONLY();
+    auto gate = make_gate();
+    const std::string begun = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst";
+    start({.config = "[limits]\nbody_timeout = \"300ms\""});
+    upstream.next({wait_head(), send(begun), pause(gate), send("later")});
+    raw_client client = connect();
+    client.send(expecting);
+    ASSERT_TRUE(client.read_until("first"));
+    EXPECT_TRUE(client.silent(milliseconds(700))) << "cut for a body that nobody waits for";
+    gate->set();
+    EXPECT_TRUE(client.read_until("later"));
+    EXPECT_TRUE(client.ends());
+
+    upstream.next({wait_head(), send(begun)});
+    raw_client leaving = connect();
+    leaving.send(expecting);
+    ASSERT_TRUE(leaving.read_until("first"));
+    EXPECT_TRUE(leaving.silent(milliseconds(700)));
+    leaving.close();
+    EXPECT_TRUE(upstream.wait_ended(1, milliseconds(3000))) << "nobody noticed that the client has left";
+}
+
 TEST_F(proxy_interim, a_client_that_sends_all_before_it_reads_may_do_so) {
     upstream.next({wait_head(), send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")});
     start();
