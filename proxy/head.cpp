@@ -305,7 +305,7 @@ head_status head_parser<Head>::feed(std::string_view received, Head& into, const
         if (line.empty() && have_start_line_) return head_status::complete;
         if (line.empty()) {
             // RFC 9112, 2.2: a server should ignore at least one empty line before the request line.
-            if (++empty_lines_ > 2) return refuse("the message begins with empty lines");
+            if (++empty_lines_ > limits.empty_lines) return refuse("the message begins with empty lines");
             continue;
         }
         const head_status status = have_start_line_ ? field_line(line, into, limits) : start_line(line, into);

@@ -78,6 +78,7 @@ enum class head_status : std::uint8_t {
 struct head_limits {
     std::size_t bytes = 32 * 1024;
     std::size_t fields = 256;
+    int empty_lines = 2;  // before the start line
 };
 
 // Parses one head. feed() takes everything received so far, from the head's first byte on, and goes on where it left

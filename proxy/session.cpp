@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_admin_body = 1024 * 1024;
+constexpr int max_empty_lines = 2;                         // before a request
 constexpr std::chrono::milliseconds linger_draining = 1s;  // the silence that is waited for while the worker drains
 
 struct admin_answer {
@@ -48,8 +49,8 @@ task<> session::run() {
                                : status == head_status::too_large           ? 431
                                : status == head_status::version_unsupported ? 505
                                                                             : 400;
-            co_await refuse(answer, parser_.problem());
             if (parser_.has_start_line()) record_refusal(answer, parser_.problem());
+            co_await refuse(answer, parser_.problem());
             co_return;
         }
         const bool stays = co_await serve();
@@ -74,14 +75,36 @@ task<bool> session::greet() {
     co_return false;
 }
 
-// Waits for a request's first byte, holding no buffer; false = the connection is over.
+// Waits until a request begins; false = the connection is over.
 task<bool> session::await_request(bool first) {
     rules_ = parts_.in_force;
-    if (!received_.empty()) {  // pipelined: it came behind the one before
-        received_.compact();
-        note_arrival();
-        co_return true;
+    empty_lines_ = 0;
+    drop_empty_lines();
+    if (!received_.empty()) received_.compact();  // pipelined: it came behind the one before
+    while (received_.empty()) {
+        if (!co_await await_bytes(first)) co_return false;
+        const io_result got = client_->try_read(received_.room());
+        if (!got && got.error != io_error::would_block) {
+            client_->close();
+            co_return false;
+        }
+        received_.filled(got.bytes);
+        drop_empty_lines();
     }
+    note_arrival();
+    co_return true;
+}
+
+// Some clients send an empty line behind a body, long before their next request: that is when they fall idle, and not
+// when they ask (RFC 9112, 2.2).
+void session::drop_empty_lines() noexcept {
+    constexpr std::string_view empty_line = "\r\n";
+    for (; empty_lines_ < max_empty_lines && received_.view().starts_with(empty_line); ++empty_lines_)
+        received_.consume(empty_line.size());
+}
+
+// Waits idle, holding no buffer.
+task<bool> session::await_bytes(bool first) {
     received_.release();
     if (parts_.draining && !parts_.idle_may_ask) co_return false;
     const auto& limits = rules_->settings.limits;
@@ -92,7 +115,6 @@ task<bool> session::await_request(bool first) {
     } while (waited == io_error::none && client_->tls() != nullptr && client_->quiet_now());  // a new key, no request
     idle_ = false;
     rules_ = parts_.in_force;  // it may have changed meanwhile
-    note_arrival();
     co_return waited == io_error::none;
 }
 
@@ -104,7 +126,7 @@ void session::note_arrival() {
 // The whole head must be there within header_timeout, however slowly it drips. `incomplete` = the connection is over.
 task<head_status> session::read_head() {
     const auto& limits = rules_->settings.limits;
-    const head_limits bounds{limits.header_bytes, limits.header_fields};
+    const head_limits bounds{limits.header_bytes, limits.header_fields, max_empty_lines - empty_lines_};
     const auto deadline = arrived_ + limits.header_timeout;
     parser_.reset();
     head_.method = {};  // of the request before

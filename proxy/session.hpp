@@ -32,6 +32,8 @@ public:
 private:
     task<bool> greet();
     task<bool> await_request(bool first);
+    task<bool> await_bytes(bool first);
+    void drop_empty_lines() noexcept;
     task<head_status> read_head();
     task<bool> serve();
     task<bool> serve_admin(body_framing body);
@@ -59,6 +61,7 @@ private:
     std::int64_t arrived_us_ = 0;
     bool greeting_ = false;
     bool idle_ = false;
+    int empty_lines_ = 0;  // dropped before the request
 };
 
 // Serves the connection from now on; the coroutine owns its session and frees itself.

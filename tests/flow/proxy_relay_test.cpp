@@ -166,7 +166,7 @@ TEST_F(proxy_relay, nothing_behind_a_request_to_close_is_served) {
 
 TEST_F(proxy_relay, empty_lines_between_requests_are_no_request) {
     AIMETER_ONLY();
-    start({.config = "[limits]\nheader_timeout = \"200ms\""});
+    start({.config = "[limits]\nheader_timeout = \"200ms\"\nidle_timeout = \"400ms\""});
     raw_client client = connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n");
     EXPECT_EQ(client.read().body, "ok");
@@ -175,6 +175,33 @@ TEST_F(proxy_relay, empty_lines_between_requests_are_no_request) {
     // The client waits for nothing: a 408 would be taken for the answer to its next request.
     EXPECT_EQ(client.read_to_end(), "");
     EXPECT_EQ(client.ended(), ending::fin);
+}
+
+TEST_F(proxy_relay, empty_lines_behind_a_request_hold_no_drain_up) {
+    AIMETER_ONLY();
+    start({.drain_timeout = "20s"});
+    raw_client client = connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n");
+    EXPECT_EQ(client.read().body, "ok");
+    proxy->process().signal(SIGTERM);
+    EXPECT_TRUE(client.ends(prompt));
+    EXPECT_EQ(proxy->process().wait_exit(), 0) << proxy->process().err();
+    ends_well = false;
+}
+
+TEST_F(proxy_relay, empty_lines_before_a_request_are_bounded) {
+    AIMETER_ONLY();
+    start();
+    raw_client client = connect();
+    const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send(get + "\r\n");
+    EXPECT_EQ(client.read().status(), 200);
+    client.send("\r\n" + get);
+    EXPECT_EQ(client.read().status(), 200) << "two of them";
+    client.send("\r\n\r\n");
+    EXPECT_TRUE(client.silent(milliseconds(100)));
+    client.send("\r\n" + get);
+    EXPECT_EQ(client.read().status(), 400) << "three of them, however they are cut";
 }
 
 TEST_F(proxy_relay, an_error_has_its_body_whatever_was_asked_before) {
