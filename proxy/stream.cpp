@@ -1,8 +1,10 @@
 #include "proxy/stream.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -142,6 +144,11 @@ bool stream::quiet_now() noexcept {
     const bool nothing = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     if (nothing) read_.ready = false;
     return nothing;
+}
+
+std::size_t stream::unsent() const noexcept {
+    int bytes = 0;
+    return open_ && ::ioctl(descriptor_, SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 void stream::note_events(std::uint32_t events) noexcept {

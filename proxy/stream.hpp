@@ -52,6 +52,9 @@ public:
     // The same, asked of the kernel at this moment; takes nothing (MSG_PEEK), over TLS nothing but session tickets.
     bool quiet_now() noexcept;
 
+    // Bytes that were written and that the peer's side has not yet taken.
+    std::size_t unsent() const noexcept;
+
     // co_await s.readable(30s): none, timed_out or closed. Does not suspend when the socket is known to be ready,
     // except now and then, so that one busy connection does not keep the others from their turn.
     class wait;

@@ -33,8 +33,20 @@ bool write_all::write_some() noexcept {
 
 task<> write_all::write_rest() {
     do {
-        total_.error = co_await to_.writable(timeout_);
+        total_.error = co_await room();
     } while (total_ && !write_some());
+}
+
+// The kernel says that there is room again when a good part of what it holds has been taken, which a slow reader may
+// need longer for: it has stalled only when it took nothing.
+task<io_error> write_all::room() {
+    for (std::size_t held = to_.unsent();;) {
+        const io_error waited = co_await to_.writable(timeout_);
+        if (waited != io_error::timed_out) co_return waited;
+        const std::size_t left = to_.unsent();
+        if (left >= held) co_return waited;
+        held = left;
+    }
 }
 
 bool write_all::await_ready() noexcept { return write_some(); }

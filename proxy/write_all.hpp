@@ -11,7 +11,7 @@
 namespace proxy {
 
 // co_await write_all(to, pieces, 60s): bytes = how many were written in any case; the pieces are used up. The timeout
-// is for each wait. What the socket takes at once costs no coroutine.
+// is for a peer that takes nothing. What the socket takes at once costs no coroutine.
 class [[nodiscard]] write_all {
 public:
     write_all(stream& to, std::span<iovec> pieces, std::chrono::milliseconds timeout) noexcept
@@ -24,6 +24,7 @@ public:
 private:
     bool write_some() noexcept;
     task<> write_rest();
+    task<io_error> room();
 
     stream& to_;
     std::span<iovec> pieces_;

@@ -389,6 +389,23 @@ TEST_F(proxy_faults, a_client_that_takes_nothing_is_closed_after_the_stall) {
     EXPECT_LT(client.read_to_end().size(), 100'000'000U);
 }
 
+TEST_F(proxy_faults, a_client_that_reads_slowly_but_steadily_has_not_stalled) {
+    AIMETER_ONLY();
+    const std::size_t size = 30'000'000, slow = 4'000'000, piece = 64 * 1024;
+    upstream.next({wait_request(), send(ok_response(std::string(size, 'r')))});
+    start({.config = "[limits]\nbody_timeout = \"1s\""});
+    raw_client client = connect();
+    client.send(post);
+    ASSERT_EQ(client.read_head().status(), 200);
+    const event never;
+    std::size_t got = 0;
+    for (; got < slow; got += piece) {
+        ASSERT_TRUE(client.read_exactly(piece)) << "cut after " << got << " bytes";
+        never.wait(milliseconds(80));  // a slow line
+    }
+    EXPECT_TRUE(client.read_exactly(size - got)) << "cut in the end";
+}
+
 TEST_F(proxy_faults, a_head_that_crawls_is_408) {
     AIMETER_ONLY();
     start({.config = "[limits]\nheader_timeout = \"300ms\""});
