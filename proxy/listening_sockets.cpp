@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -184,7 +185,11 @@ std::string listening_sockets::open_one(address& of, std::uint32_t backlog) {
     if (!of.where.unix_path.empty()) {
         const auto address = unix_address(of.where.unix_path);
         if (!address) return address_text(of.where) + ": the path is too long";
-        ::unlink(of.where.unix_path.c_str());  // plan() has seen that nobody answers there
+        struct stat there{};
+        if (::lstat(of.where.unix_path.c_str(), &there) == 0) {
+            if (!S_ISSOCK(there.st_mode)) return address_text(of.where) + ": is not a socket";
+            ::unlink(of.where.unix_path.c_str());  // plan() has seen that nobody answers there
+        }
         made = bind_and_listen(AF_UNIX, reinterpret_cast<const sockaddr*>(&*address), sizeof *address, backlog);
     } else {
         const address_list list = resolve(of.where, problem);

@@ -145,5 +145,19 @@ TEST_F(proxy_activation, what_is_not_configured_is_an_error_that_names_it) {
     EXPECT_THAT(second->err(), HasSubstr("descriptor 4 is not a listening stream socket"));
 }
 
+TEST_F(proxy_activation, a_file_that_is_no_socket_stays_where_it_is) {
+    const temp_dir folder;
+    const std::string path = folder.path() + "/notes";
+    std::ofstream(path) << "kept";
+    aimeter_process started({.upstream = "http://127.0.0.1:1", .listen = "unix:" + path});
+    started.launch();
+    EXPECT_EQ(started.process().wait_exit(), 1);
+    started.process().wait_output_end();
+    EXPECT_THAT(started.process().err(), HasSubstr(path + ": is not a socket"));
+    std::string content;
+    std::ifstream(path) >> content;
+    EXPECT_EQ(content, "kept");
+}
+
 }  // namespace
 }  // namespace tests
