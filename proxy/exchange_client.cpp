@@ -168,6 +168,7 @@ detached exchange::run_tunnel_upload() {
     buffer ahead(parts_.buffers);  // what the client sent behind its request
     ahead.append(request_.received.view().substr(std::min(first_consumed_, request_.received.size())));
     first_consumed_ = request_.received.size();
+    let_go_of_request();  // a tunnel may stay for days
     co_await pump(request_.client, *upstream_, ahead);
     uploading_ = false;
     upload_ended_.set();
