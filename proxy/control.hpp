@@ -73,6 +73,7 @@ private:
     void tell_workers();
     void await_signal();
     void reload();
+    void put_in_force(const std::shared_ptr<const rules>& by);
     void stop_signal();
     void upgrade();
     void upgrade_ended(const std::string& problem);

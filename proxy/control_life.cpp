@@ -87,11 +87,17 @@ void control::reload() {
         log_.use();
         settings_.log_file = fresh.log_file;
     }
-    settings_.drain_timeout = fresh.drain_timeout;
     record_log_->use(fresh.track.log);
-    rules_ = std::get<std::shared_ptr<const rules>>(made);
-    upstream_->follow(fresh.upstream, fresh.forward.resolve_interval);
-    jwks_->follow(fresh.identity.jwt.jwks_url, fresh.forward.ca_file);
+    // Rules and addresses belong together, and resolving may take long.
+    upstream_->follow_when_resolved(
+        fresh.upstream, fresh.forward.resolve_interval,
+        [this, by = std::get<std::shared_ptr<const rules>>(std::move(made))] { put_in_force(by); });
+}
+
+void control::put_in_force(const std::shared_ptr<const rules>& by) {
+    rules_ = by;
+    settings_.drain_timeout = by->settings.drain_timeout;
+    jwks_->follow(by->settings.identity.jwt.jwks_url, by->settings.forward.ca_file);
     use_fetched_keys();  // and with them rules and addresses
     reload_succeeded_ = true;
     reloaded_ms_ = clock_.wall_ms();

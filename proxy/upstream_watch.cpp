@@ -54,10 +54,35 @@ upstream_watch::upstream_watch(net::any_io_executor executor, resolver resolve, 
 
 void upstream_watch::follow(const std::vector<conf::endpoint>& peers, milliseconds interval) {
     ++round_;
+    begin(peers, interval, resolve_(peers, *addresses_));
+}
+
+void upstream_watch::follow_when_resolved(const std::vector<conf::endpoint>& peers, milliseconds interval,
+                                          std::function<void()> then) {
+    ++round_;
+    timer_.cancel();
+    if (peers == peers_) {
+        interval_ = interval;
+        resolve_now();
+        return then();
+    }
+    resolving_ = true;
+    net::post(resolver_,
+              [this, round = round_, peers, interval, before = addresses_, then = std::move(then)]() mutable {
+                  auto found = resolve_(peers, *before);
+                  net::post(executor_,
+                            [this, round, peers, interval, found = std::move(found), then = std::move(then)]() mutable {
+                                if (round != round_ || stopped_) return;
+                                begin(peers, interval, std::move(found));
+                                then();
+                            });
+              });
+}
+
+void upstream_watch::begin(const std::vector<conf::endpoint>& peers, milliseconds interval, upstream_addresses found) {
     peers_ = peers;
     interval_ = interval;
     resolving_ = false;
-    auto found = resolve_(peers_, *addresses_);
     report_problem(found);
     if (found.all.empty())
         spdlog::warn("the upstream has no address yet ({}); requests are answered 502 until it has", found.problem);

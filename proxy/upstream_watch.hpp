@@ -34,13 +34,18 @@ public:
     // resolve_upstream(), or what a test has in its place; it may block.
     using resolver =
         std::function<upstream_addresses(const std::vector<conf::endpoint>& peers, const upstream_addresses& before)>;
-    // `changed` is called when addresses() has become another set, but not from within follow(). The watch must outlive
-    // the executor's last run.
+    // `changed` is called when addresses() has become another set, but not for the
+    // calls below. The watch must outlive the executor's last run.
     upstream_watch(boost::asio::any_io_executor executor, resolver resolve, const tracking::time_source& clock,
                    std::function<void()> changed);
 
     // These are the peers from now on. Resolves them before it returns, and every `interval` from then on.
     void follow(const std::vector<conf::endpoint>& peers, std::chrono::milliseconds interval);
+    // The same while others are served, who wait for no name: calls `then` when addresses() are those of these peers,
+    // at once when the peers are the same. Ends what an earlier call still waits for, whose `then` is not called any
+    // more.
+    void follow_when_resolved(const std::vector<conf::endpoint>& peers, std::chrono::milliseconds interval,
+                              std::function<void()> then);
     void stop();
 
     const std::shared_ptr<const upstream_addresses>& addresses() const noexcept { return addresses_; }
@@ -59,6 +64,7 @@ private:
     };
     void resolve_after(std::chrono::milliseconds pause);
     void resolve_now();
+    void begin(const std::vector<conf::endpoint>& peers, std::chrono::milliseconds interval, upstream_addresses found);
     void take(upstream_addresses found);
     void report_problem(const upstream_addresses& found);
     bool is_failing(const std::string& address) const;

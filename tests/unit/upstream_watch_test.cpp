@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <mutex>
 
 namespace {
@@ -25,7 +26,16 @@ std::vector<std::string> texts(const upstream_addresses& of) {
 
 class UpstreamWatch : public testing::Test {
 protected:
-    ~UpstreamWatch() override { watch.stop(); }
+    ~UpstreamWatch() override {
+        watch.stop();
+        names_come(true);
+    }
+
+    // false: whoever asks waits until they do.
+    void names_come(bool they_do) {
+        gate = they_do;
+        gate.notify_all();
+    }
 
     // What the names resolve to from now on.
     void resolves_to(const std::vector<std::string>& names) {
@@ -33,6 +43,7 @@ protected:
         names_ = names;
     }
     upstream_addresses resolve() {
+        gate.wait(false);
         const std::lock_guard lock(mutex_);
         ++asked;
         upstream_addresses found;
@@ -55,6 +66,7 @@ protected:
     const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> kept{context.get_executor()};
     tracking::system_time clock;
     std::atomic<int> asked = 0;
+    std::atomic<bool> gate = true;
     int changed = 0;
     upstream_watch watch{context.get_executor(), [this](const auto&, const auto&) { return resolve(); }, clock,
                          [this] { ++changed; }};
@@ -121,6 +133,43 @@ TEST_F(UpstreamWatch, WhatWasKnownOfAnAddressEndsWithIt) {
     resolves_to({"a", "b"});
     ASSERT_TRUE(wait([&] { return changed == 2; }));
     for (const auto& one : watch.peers()) EXPECT_FALSE(one.failing_since_ms) << one.address;
+}
+
+TEST_F(UpstreamWatch, AReloadWithTheSamePeersKeepsTheirAddressesAndWaitsForNobody) {
+    follow(1h);
+    names_come(false);
+    resolves_to({"c"});
+    bool in_force = false;
+    watch.follow_when_resolved({conf::endpoint{}}, 1h, [&] { in_force = true; });
+    EXPECT_TRUE(in_force);
+    EXPECT_THAT(texts(*watch.addresses()), ElementsAre("a", "b"));
+    names_come(true);
+    ASSERT_TRUE(wait([&] { return changed == 1; }));
+    EXPECT_THAT(texts(*watch.addresses()), ElementsAre("c"));
+}
+
+TEST_F(UpstreamWatch, AReloadWithOtherPeersIsInForceWhenTheirAddressesAreKnown) {
+    follow(1h);
+    names_come(false);
+    resolves_to({"c"});
+    conf::endpoint other;
+    other.host = "other";
+    bool replaced = false, in_force = false;
+    watch.follow_when_resolved({other}, 1h, [&] { replaced = true; });
+    watch.follow_when_resolved({other}, 1h, [&] {
+        in_force = true;
+        EXPECT_THAT(texts(*watch.addresses()), ElementsAre("c"));
+    });
+    EXPECT_FALSE(in_force);
+    EXPECT_THAT(texts(*watch.addresses()), ElementsAre("a", "b")) << "what is in force stays until then";
+    bool others_go_on = false;
+    boost::asio::post(context, [&] { others_go_on = true; });
+    ASSERT_TRUE(wait([&] { return others_go_on; }));
+    EXPECT_FALSE(in_force);
+    names_come(true);
+    ASSERT_TRUE(wait([&] { return in_force; }));
+    EXPECT_FALSE(replaced) << "a later reload has taken its place";
+    EXPECT_EQ(changed, 0);
 }
 
 // ---- resolve_upstream ---------------------------------------------------------------------------------------------
