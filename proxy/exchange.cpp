@@ -100,17 +100,26 @@ bool exchange::begin() {
         request_.body.kind == body_kind::length ? request_.body.length : request_body_.payload_bytes();
     if (request_body_.failed()) return fail(400, request_body_.problem());
     if (most != 0 && stated > most) return fail(413, "the request body is larger than allowed");
-    write_request_head(out_, request_.head, request_.body,
-                       {.peer = request_.peer,
-                        .peer_trusted = trusted,
-                        .scheme = request_.client.tls() != nullptr ? "https" : "http",
-                        .request_id = request_.request_id,
-                        .upstream_host = rules_->upstream_host,
-                        .preserve_host = rules_->settings.forward.preserve_host,
-                        .identity = rules_->identity.get(),
-                        .own_cookie = own_cookie()});
+    host_at_ = write_request_head(out_, request_.head, request_.body,
+                                  {.peer = request_.peer,
+                                   .peer_trusted = trusted,
+                                   .scheme = request_.client.tls() != nullptr ? "https" : "http",
+                                   .request_id = request_.request_id,
+                                   .upstream_host = rules_->upstream_host,
+                                   .preserve_host = rules_->settings.forward.preserve_host,
+                                   .identity = rules_->identity.get(),
+                                   .own_cookie = own_cookie()});
+    host_length_ = rules_->upstream_host.size();
     if (body_whole_) watch_client();
     return true;
+}
+
+// The Host of the upstream's own is that of the peer which is asked.
+void exchange::name_peer() {
+    if (host_at_ == std::string::npos) return;
+    const std::string& host = turn_.at().address.host;
+    out_.replace(host_at_, host_length_, host);
+    host_length_ = host.size();
 }
 
 // Browsers send our pages' cookie below our prefixes, to the application's own routes there as well.
@@ -126,6 +135,7 @@ task<bool> exchange::connect(bool fresh) {
     while (!client_gone_ && request_.client.is_open() && parts_.upstream.choose(turn_)) {
         if (meter_) meter_->attempt();
         wrote_any_ = sent_whole_ = false;
+        name_peer();
         upstream_ = fresh ? nullptr : parts_.upstream.take_idle(turn_);
         reused_ = upstream_ != nullptr;
         if (reused_) co_return true;

@@ -44,6 +44,7 @@ private:
     enum class step : std::uint8_t { done, retry, failed };
 
     bool begin();
+    void name_peer();
     std::string_view own_cookie() const;
     task<bool> connect(bool fresh);
     task<step> send();
@@ -110,7 +111,9 @@ private:
     std::shared_ptr<stream> upstream_;
     bool reused_ = false;
     bool wrote_any_ = false;
-    std::string& out_;                // a head on its way
+    std::string& out_;                         // a head on its way
+    std::size_t host_at_ = std::string::npos;  // in it, of what name_peer() has put there
+    std::size_t host_length_ = 0;
     std::string_view first_payload_;  // body bytes that came with the head
     std::size_t first_spare_ = 0;     // bytes in front of them that nobody needs once the head is made
     std::size_t first_consumed_ = 0;

@@ -9,8 +9,10 @@ namespace {
 
 using tracking::equals_ignoring_case;
 
+constexpr std::string_view line_end = "\r\n";
+
 void write_field(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+    out.append(name).append(": ").append(value).append(line_end);
 }
 
 void write_number(std::string& out, std::string_view name, std::uint64_t number) {
@@ -207,25 +209,28 @@ std::string_view wanted_upgrade(const request_head& head) noexcept {
     return h2c ? std::string_view{} : protocol;
 }
 
-void write_request_head(std::string& out, const request_head& head, const body_framing& body,
-                        const request_origin& origin) {
+std::size_t write_request_head(std::string& out, const request_head& head, const body_framing& body,
+                               const request_origin& origin) {
     write_request_line(out, head);
     const named_fields named(head, origin.identity);
     kept_lines kept(out);
     framing_fields framing(out, kept, body);
-    const bool has_host = head.has(field_id::host);
-    if (!has_host) write_field(out, "Host", host_to_send(head, origin));
+    std::size_t host_at = std::string::npos;
+    const auto write_host = [&](std::string_view name) {
+        const std::string_view host = host_to_send(head, origin);
+        write_field(out, name, host);
+        if (host.data() == origin.upstream_host.data()) host_at = out.size() - host.size() - line_end.size();
+    };
+    if (!head.has(field_id::host)) write_host("Host");
     const std::string_view request_id = usable_request_id(head);
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
         const auto& field = head.fields[i];
         switch (head.ids[i]) {
             case field_id::host:
-                if (const std::string_view host = host_to_send(head, origin); host.data() != field.value.data()) {
-                    kept.flush();
-                    write_field(out, field.name, host);
-                    continue;
-                }
-                break;
+                if (host_to_send(head, origin).data() == field.value.data()) break;
+                kept.flush();
+                write_host(field.name);
+                continue;
             case field_id::content_length:
                 framing.write_length(field);
                 continue;
@@ -277,7 +282,8 @@ void write_request_head(std::string& out, const request_head& head, const body_f
         write_field(out, "Connection", "TE");
         write_field(out, "TE", "trailers");
     }
-    out.append("\r\n");
+    out.append(line_end);
+    return host_at;
 }
 
 bool is_fact_header(std::string_view name) noexcept {

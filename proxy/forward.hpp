@@ -29,8 +29,9 @@ std::string_view usable_request_id(const request_head& head) noexcept;
 // The protocol that the request asks to switch to; empty when none, and for h2c, which is not tunnelled.
 std::string_view wanted_upgrade(const request_head& head) noexcept;
 
-void write_request_head(std::string& out, const request_head& head, const body_framing& body,
-                        const request_origin& origin);
+// Where in `out` upstream_host stands, so that another peer's can take its place; npos when it was not needed.
+std::size_t write_request_head(std::string& out, const request_head& head, const body_framing& body,
+                               const request_origin& origin);
 
 struct response_form {
     body_framing body;         // as it will be sent to the client

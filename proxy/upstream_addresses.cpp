@@ -51,6 +51,7 @@ upstream_addresses resolve_upstream(const std::vector<conf::endpoint>& peers, co
     for (const conf::endpoint& peer : peers) {
         upstream_address address;
         address.configured = peer.text;
+        address.host = host_header_of(peer);
         address.port = peer.port;
         if (peer.tls) address.tls_name = peer.host;
         if (!peer.unix_path.empty()) {

@@ -16,6 +16,7 @@ struct upstream_address {
     // equal texts are the same peer.
     std::string text;
     std::string configured;  // the peer of the configuration that resolved to it, as it was written
+    std::string host;        // of a Host field that is meant for it
     std::string unix_path;   // when set, the rest is unused
     sockaddr_storage socket{};
     socklen_t length = 0;

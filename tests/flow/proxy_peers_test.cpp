@@ -75,6 +75,23 @@ TEST_F(proxy_peers, each_gets_a_share) {
     EXPECT_EQ(other.connections(), 1U);
 }
 
+TEST_F(proxy_peers, each_is_asked_by_its_own_host_when_the_clients_is_not_kept) {
+    std::uint16_t gone = 0;
+    dead(gone);
+    start_with({url_of(gone), upstream.url(), other.url("localhost")}, "[forward]\npreserve_host = false");
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_EQ(ask(get).status(), 200);
+        ASSERT_EQ(ask("GET /g HTTP/1.0\r\n\r\n").status(), 200);
+    }
+    const auto host = [](const std::string& name, const scripted_upstream& of) {
+        return name + ":" + std::to_string(of.port());
+    };
+    ASSERT_FALSE(upstream.requests().empty());
+    ASSERT_FALSE(other.requests().empty());
+    for (const auto& one : upstream.requests()) EXPECT_EQ(one.field("host"), host("127.0.0.1", upstream));
+    for (const auto& one : other.requests()) EXPECT_EQ(one.field("host"), host("localhost", other));
+}
+
 TEST_F(proxy_peers, a_slow_peer_gets_nothing_while_another_is_idle) {
     auto gate = make_gate();
     const auto slow_once = [&](const http_message& request) {
