@@ -210,6 +210,46 @@ TEST_F(DeadJournal, ThatIsDamagedIsKeptAside) {
     EXPECT_TRUE(fs::exists(aside));
 }
 
+// Its last sequence is one that no reader hands out, so that nobody ever reports it as shipped.
+TEST_F(DeadJournal, WhoseLastRecordIsDamagedIsKeptAsideOnceTheOthersAreShipped) {
+    make(8);
+    const frame_places frames = find_frames(bytes_);
+    std::string changed = bytes_;
+    changed[frames.begin_ends.back() + 60] ^= 4;  // in the payload of the last end
+    write_file(file_, changed);
+    auto opened = open(how());
+    const std::uint64_t last = read_all(*opened, id_).back().sequence;
+    ASSERT_EQ(last, 7U);
+    opened->shipped(id_, last - 1);
+    opened->maintain(now);
+    opened->maintain(now + how().keep_ms);
+    EXPECT_TRUE(fs::exists(file_)) << "one that can be read is not shipped";
+    opened->shipped(id_, last);
+    opened->maintain(now);
+    opened->maintain(now + how().keep_ms);
+    EXPECT_THAT(opened->journals(), testing::Not(testing::Contains(id_)));
+    EXPECT_FALSE(fs::exists(file_));
+    EXPECT_THAT(opened->current().notes, ElementsAre(HasSubstr(file_.string() + ".damaged")));
+    EXPECT_EQ(opened->current().damaged, 1U);
+}
+
+TEST_F(DeadJournal, WhoseLastEndIsDamagedWaitsForItsInterruptedRequests) {
+    make(8, {100});
+    std::string changed = bytes_;
+    changed[find_frames(bytes_).begin_ends.back() + 60] ^= 4;
+    write_file(file_, changed);
+    const auto opened = open(how());
+    EXPECT_THAT(sequences(read_all(*opened, id_)), ElementsAre(1, 2, 3, 4, 5, 6, 7, 9));
+    opened->shipped(id_, 7);
+    opened->maintain(now);
+    opened->maintain(now + how().keep_ms);
+    EXPECT_TRUE(fs::exists(file_)) << "the interrupted one is not shipped";
+    opened->shipped(id_, 9);
+    opened->maintain(now);
+    opened->maintain(now + how().keep_ms);
+    EXPECT_FALSE(fs::exists(file_));
+}
+
 TEST_F(DeadJournal, OfANewerReleaseIsLeftAloneWithAMessage) {
     make(3);
     journal::segment_header header;

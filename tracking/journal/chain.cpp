@@ -102,7 +102,7 @@ void chain::note_damage(segment& in, std::uint32_t offset) {
 
 bool chain::gone() const { return !own_ && segments().empty(); }
 
-bool chain::finished() const { return !own_ && shipped_ >= tail_.last_sequence + tail_.interrupted.size(); }
+bool chain::finished() const { return !own_ && shipped_ >= tail_.end(); }
 
 // Mutex held. The last segment of a dead process's journal stays until all of it may go: it holds the last sequence.
 bool chain::removable(std::size_t index) const {

@@ -74,9 +74,12 @@ public:
 
     // What recovery found at the end of a dead process's journal.
     struct tail {
-        std::uint64_t last_sequence = 0;
+        std::uint64_t last_sequence = 0;       // of any end frame; interrupted ones are numbered from here
+        std::uint64_t last_whole = 0;          // of an end frame that can be read
         std::vector<std::string> interrupted;  // payloads of begins without an end, in order
         std::int64_t created_ms = 0;
+        // What a reader hands out last.
+        std::uint64_t end() const { return interrupted.empty() ? last_whole : last_sequence + interrupted.size(); }
     };
     void set_tail(tail found) { tail_ = std::move(found); }
     const tail& dead_tail() const { return tail_; }

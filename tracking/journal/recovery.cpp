@@ -92,6 +92,7 @@ std::shared_ptr<segment> to_segment(const listed_file& file, std::uint32_t bytes
 void recovery::note(std::uint32_t number, const look& seen) {
     const frame& what = seen.what;
     last_sequence_ = std::max(last_sequence_, what.sequence);
+    if (seen.kind == sight::frame && what.kind == frame_kind::end) last_whole_ = std::max(last_whole_, what.sequence);
     open_.erase(what.ended_before);
     if (what.kind == frame_kind::end)
         open_.erase(what.ticket);
@@ -182,6 +183,7 @@ recovered recover(const journal_id& id, const std::string& folder, bool read_onl
         for (std::uint32_t offset : extent.damaged) segments->note_damage(*found, offset);
     }
     tail.last_sequence = scan.last_sequence();
+    tail.last_whole = scan.last_whole();
     if (!live) {
         const auto all = segments->segments();
         for (auto& begun : scan.unfinished()) {

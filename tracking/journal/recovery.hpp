@@ -33,6 +33,8 @@ public:
     // In the order in which they began.
     std::vector<begun> unfinished() const;
     std::uint64_t last_sequence() const { return last_sequence_; }
+    // The last one whose record can be read: what comes behind it, up to last_sequence(), is damaged.
+    std::uint64_t last_whole() const { return last_whole_; }
 
 private:
     void note(std::uint32_t number, const look& seen);
@@ -44,6 +46,7 @@ private:
     };
     std::map<std::uint64_t, place> open_;  // by ticket
     std::uint64_t last_sequence_ = 0;
+    std::uint64_t last_whole_ = 0;
 };
 
 struct recovered {
