@@ -433,21 +433,47 @@ TEST(JournalKeep, ALongRequestKeepsItsBeginAndNothingElse) {
     EXPECT_EQ(interrupted, 1U) << "an ended request reads as interrupted";
 }
 
-// No descriptor is to be had while it lives.
-class no_descriptors {
+// A limit of the process, lower while it lives.
+class limited {
 public:
-    no_descriptors() {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        const rlimit none{3, before_.rlim_max};
-        ::setrlimit(RLIMIT_NOFILE, &none);
+    limited(decltype(RLIMIT_AS) which, rlim_t most) : which_(which) {
+        ::getrlimit(which_, &before_);
+        const rlimit low{most, before_.rlim_max};
+        ::setrlimit(which_, &low);
     }
-    no_descriptors(const no_descriptors&) = delete;
-    no_descriptors& operator=(const no_descriptors&) = delete;
-    ~no_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    limited(const limited&) = delete;
+    limited& operator=(const limited&) = delete;
+    ~limited() { ::setrlimit(which_, &before_); }
 
 private:
+    const decltype(RLIMIT_AS) which_;
     rlimit before_{};
 };
+
+struct no_descriptors : limited {
+    no_descriptors() : limited(RLIMIT_NOFILE, 3) {}
+};
+
+// The limit under which just so many more can be open at once.
+rlim_t descriptors_and(int more) {
+    std::vector<int> open_ones;
+    for (int i = 0; i <= more; ++i) open_ones.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlim_t limit = static_cast<rlim_t>(open_ones.back());
+    for (const int each : open_ones) ::close(each);
+    return limit;
+}
+
+rlim_t address_space_in_use() {
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t bytes_of_files(const std::vector<fs::path>& files) {
+    std::uint64_t sum = 0;
+    for (const auto& each : files) sum += fs::file_size(each);
+    return sum;
+}
 
 TEST(JournalUnread, ASegmentThatCannotBeOpenedForAMomentIsReadLater) {
     if (tests::built_with_sanitizer()) GTEST_SKIP() << "UBSan looks at virtual calls through descriptors of its own";
@@ -501,6 +527,56 @@ TEST(JournalUnread, TheInterruptedRequestsOfADeadProcessWaitForWhatStandsBefore)
     while (reader->read(100, all) > 0) {
     }
     EXPECT_EQ(sequences(all), from_to<std::uint64_t>(1, 1001));
+}
+
+// The journal of a process that ends while its successor is there, to be adopted by that one.
+class JournalUnreadAdoption : public testing::Test {
+protected:
+    void SetUp() override {
+        if (tests::built_with_sanitizer()) GTEST_SKIP() << "a sanitizer has memory and descriptors of its own";
+        auto how = options_for(folder_.path(), 64ULL << 20, small_segment);
+        auto old = open(how);
+        left_ = old->journals()[0];
+        for (std::int64_t n = 1; n <= 1000; ++n) one_request(*old, n);
+        how.data_lock = ::fcntl(old->lock_descriptor(), F_DUPFD_CLOEXEC, 0);
+        successor_ = open(how);
+    }
+    void expect_adopted() {
+        EXPECT_TRUE(successor_->adopt_ended());
+        EXPECT_EQ(sequences(read_all(*successor_, left_)), from_to<std::uint64_t>(1, 1000));
+        EXPECT_EQ(successor_->current().damaged, 0U);
+        EXPECT_EQ(successor_->current().bytes, bytes_of_files(segment_files(folder_.path())));
+        EXPECT_FALSE(successor_->adopt_ended()) << "it is adopted once";
+    }
+
+    const temp_folder folder_;
+    journal::journal_id left_{};
+    std::unique_ptr<journal::directory> successor_;
+};
+
+TEST_F(JournalUnreadAdoption, WaitsForDescriptors) {
+    // Those that are there suffice for the locks, for the folder, ... and at last for all.
+    for (int there = 0; there < 3; ++there) {
+        const limited few(RLIMIT_NOFILE, descriptors_and(there));
+        EXPECT_FALSE(successor_->adopt_ended()) << there;
+        EXPECT_THAT(successor_->journals(), testing::SizeIs(1));
+    }
+    EXPECT_THAT(successor_->current().notes,
+                ElementsAre(testing::AllOf(HasSubstr(journal::to_text(left_)), HasSubstr("cannot be read"),
+                                           HasSubstr("it is tried again"))));
+    expect_adopted();
+}
+
+TEST_F(JournalUnreadAdoption, WaitsForMemory) {
+    const fs::path first = fs::path(folder_.path()) / "journal" / journal::to_text(left_) / "00000001.seg";
+    fs::resize_file(first, 256ULL << 20);  // zeros behind its frames, as of a segment that was only begun
+    {
+        const limited little(RLIMIT_AS, address_space_in_use() + (64ULL << 20));
+        EXPECT_FALSE(successor_->adopt_ended());
+    }
+    EXPECT_THAT(successor_->current().notes,
+                ElementsAre(testing::AllOf(HasSubstr(first.string()), HasSubstr("it is tried again"))));
+    expect_adopted();
 }
 
 TEST(JournalUnread, ASegmentStaysUntilItsEndsCouldBeMarked) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -24,6 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t notes_max = 100;
 constexpr std::uint64_t segment_bytes_max = 1024ULL * 1024 * 1024;
+constexpr std::chrono::milliseconds retry_pause_min = std::chrono::seconds(1),
+                                    retry_pause_max = std::chrono::minutes(1);
 
 bool parse_id(std::string_view text, journal_id& id) {
     if (text.size() != 2 * id.size()) return false;
@@ -71,9 +74,11 @@ private:
     // The journals that have a folder.
     std::vector<std::pair<journal_id, std::string>> folders(std::error_code& failed) const;
     bool adopt(const journal_id& id, const std::string& folder);
+    bool waits_to_be_read(const journal_id& id) const;
+    void try_again_later(const journal_id& id, std::string why);
     void add_other(recovered found);
     void sort_others();
-    void leave_to_owner(const std::string& folder);
+    void leave_for_now(const std::string& folder);
     void note(std::string text);
     void drop(const segments& gone, own_journal* of);
     void expire(std::int64_t now_ms);
@@ -86,7 +91,13 @@ private:
     data_lock lock_;
     bool looking_ = true;             // there may be journals to adopt
     std::set<journal_id> looked_at_;  // own ones, and those that were adopted or set aside
-    std::uint64_t elsewhere_ = 0;     // bytes of journals that other processes hold
+    // Those that could not be read. Each look reads them anew, so that it is taken ever more seldom.
+    struct retry {
+        std::chrono::milliseconds pause{0};
+        std::chrono::steady_clock::time_point at{};
+    };
+    std::map<journal_id, retry> unread_;
+    std::uint64_t elsewhere_ = 0;  // bytes of journals that other processes hold, and of unread ones
     std::map<journal_id, folder_lock> adopted_;
     std::int64_t keep_ms_ = 0;
     bool keep_all_ = false;
@@ -150,8 +161,11 @@ std::vector<std::pair<journal_id, std::string>> journals_on_disk::folders(std::e
 
 void journals_on_disk::find_for_reading() {
     std::error_code failed;
-    for (const auto& [id, folder] : folders(failed))
-        add_other(recover(id, folder, true, folder_lock::is_taken(folder)));
+    for (const auto& [id, folder] : folders(failed)) {
+        recovered found = recover(id, folder, true, folder_lock::is_taken(folder));
+        if (found.unread) found.note += "; it is left alone";
+        add_other(std::move(found));
+    }
     if (failed && failed != std::errc::no_such_file_or_directory) throw std::system_error(failed, root_);
     sort_others();
 }
@@ -175,21 +189,42 @@ bool journals_on_disk::adopt_ended() {
 
 bool journals_on_disk::adopt(const journal_id& id, const std::string& folder) {
     folder_lock lock;
-    if (const int failed = lock.take(folder); failed != 0) {
-        if (failed != ENOENT) leave_to_owner(folder);
+    const int failed = waits_to_be_read(id) ? EAGAIN : lock.take(folder);
+    if (failed != 0) {
+        if (failed != ENOENT) leave_for_now(folder);
         return false;
     }
     lock.only_keep();
+    recovered found = recover(id, folder, false, false);
+    if (found.unread) {
+        try_again_later(id, std::move(found.note));
+        leave_for_now(folder);
+        return false;
+    }
+    unread_.erase(id);
     looked_at_.insert(id);
     const std::size_t before = others_.size();
-    add_other(recover(id, folder, false, false));
+    add_other(std::move(found));
     if (others_.size() == before) return false;
     adopted_.emplace(id, std::move(lock));
     return true;
 }
 
+bool journals_on_disk::waits_to_be_read(const journal_id& id) const {
+    const auto found = unread_.find(id);
+    return found != unread_.end() && system_time{}.steady() < found->second.at;
+}
+
+void journals_on_disk::try_again_later(const journal_id& id, std::string why) {
+    const auto [found, first_time] = unread_.try_emplace(id);
+    if (first_time) return note(std::move(why) + "; it is tried again");
+    retry& next = found->second;
+    next.pause = std::clamp(2 * next.pause, retry_pause_min, retry_pause_max);
+    next.at = system_time{}.steady() + next.pause;
+}
+
 // Its files count all the same: journal.size is for all of them, but for what each writer is guaranteed.
-void journals_on_disk::leave_to_owner(const std::string& folder) {
+void journals_on_disk::leave_for_now(const std::string& folder) {
     looking_ = true;
     std::error_code ec;
     for (fs::directory_iterator at(folder, ec), end; !ec && at != end; at.increment(ec)) {

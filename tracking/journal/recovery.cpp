@@ -56,16 +56,23 @@ struct listed_file {
     std::uint64_t bytes = 0;
 };
 
-// The segments of a folder, in order; `aside` are the bytes of other files in it.
+// The segments of a folder, in order; `aside` are the bytes of other files in it. One that nothing can be told of is an
+// error: without it, what it holds would be taken for lost.
 std::vector<listed_file> list_segments(const std::string& folder, std::uint64_t& aside, std::error_code& ec) {
     std::vector<listed_file> found;
     for (fs::directory_iterator at(folder, ec), end; !ec && at != end; at.increment(ec)) {
         struct stat about{};
         listed_file file;
         file.path = at->path().string();
-        if (::stat(file.path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
+        const bool is_segment = segment_number(at->path().filename().string(), file.number);
+        if (::stat(file.path.c_str(), &about) != 0) {
+            if (errno == ENOENT || !is_segment) continue;
+            ec.assign(errno, std::generic_category());
+            return found;
+        }
+        if (!S_ISREG(about.st_mode)) continue;
         file.bytes = static_cast<std::uint64_t>(about.st_size);
-        if (segment_number(at->path().filename().string(), file.number))
+        if (is_segment)
             found.push_back(std::move(file));
         else
             aside += file.bytes;
@@ -85,6 +92,13 @@ std::shared_ptr<segment> to_segment(const listed_file& file, std::uint32_t bytes
     read->sealed = true;
     read->last_sequence = extent.last_sequence;
     return read;
+}
+
+recovered unread_for_now(const std::string& what, const std::error_code& why) {
+    recovered result;
+    result.unread = true;
+    result.note = "journal " + what + " cannot be read (" + why.message() + ")";
+    return result;
 }
 
 }  // namespace
@@ -141,10 +155,7 @@ recovered recover(const journal_id& id, const std::string& folder, bool read_onl
     recovered result;
     std::error_code failed;
     const std::vector<listed_file> files = list_segments(folder, result.bytes, failed);
-    if (failed && failed != std::errc::no_such_file_or_directory) {
-        result.note = "journal " + folder + " cannot be read (" + failed.message() + "); it is left alone";
-        return result;
-    }
+    if (failed && failed != std::errc::no_such_file_or_directory) return unread_for_now(folder, failed);
     auto segments = std::make_shared<chain>(id, folder, false);
     recovery scan;
     chain::tail tail;
@@ -154,9 +165,7 @@ recovered recover(const journal_id& id, const std::string& folder, bool read_onl
         const file_bytes read = read_file(file.path, UINT32_MAX, error);
         if (!read.data) {
             if (error == ENOENT) continue;  // removed meanwhile by the process that owns it
-            result.note = "journal " + file.path + " cannot be read (" + std::generic_category().message(error) +
-                          "); its journal is left alone";
-            return result;
+            return unread_for_now(file.path, {error, std::generic_category()});
         }
         segment_header header;
         if (read.size >= sizeof(header)) std::memcpy(&header, read.data.get(), sizeof(header));

@@ -53,6 +53,9 @@ struct recovered {
     std::shared_ptr<chain> segments;  // nullptr: nothing to be read
     std::uint64_t bytes = 0;          // of all its files, those set aside included
     std::string note;                 // set aside, and why
+    // A file could not be read, which is of the moment (no descriptor, no memory, a disk that is away) and says nothing
+    // of the journal: the next look may find all in order.
+    bool unread = false;
 };
 // The journal in `folder`. Unless `read_only`, empty segments are removed and unused room is given back.
 recovered recover(const journal_id& id, const std::string& folder, bool read_only, bool live);

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <new>
 
 namespace tracking::journal {
 namespace {
@@ -102,7 +103,11 @@ file_bytes read_file(const std::string& path, std::uint64_t bytes, int& error) {
     }
     const auto size = static_cast<std::uint32_t>(
         std::min({bytes, static_cast<std::uint64_t>(about.st_size), std::uint64_t{UINT32_MAX}}));
-    const std::shared_ptr<char[]> data(new char[size + 1]);
+    const std::shared_ptr<char[]> data(new (std::nothrow) char[std::size_t{size} + 1]);
+    if (!data) {
+        error = ENOMEM;
+        return {};
+    }
     std::uint32_t have = 0;
     while (have < size) {
         const ssize_t got = ::pread(file.get(), data.get() + have, size - have, have);
