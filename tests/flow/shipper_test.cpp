@@ -283,6 +283,32 @@ TEST_F(Shipper, AppliesNothingOfABatchThatMeetsAForeignKey) {
     }
 }
 
+// Lua would count on from each of them.
+TEST_F(Shipper, AppliesNothingOfABatchThatMeetsACounterThatIsNoInteger) {
+    const std::string key = "aimeter:usage:day:2026-11-22";
+    for (const std::string poisoned : {"0.5", "1e3", "0x10", "inf", "nan", " 7", "+7", "-", "", "many",
+                                       "1234567890123456.5", "00000000000000000007", "1e300"}) {
+        redis_fixture redis;
+        redis.run({"HSET", key, "requests", poisoned});
+        written.clear();
+        append_random(journals.add_journal(), 30);
+        start(redis.url());
+        ASSERT_TRUE(run_until([&] { return ship->current().redis.find("no integer") != std::string::npos; }))
+            << poisoned << ": " << ship->current().redis;
+        EXPECT_THAT(ship->current().redis, HasSubstr(key));
+        EXPECT_EQ(ship->current().lag, 30U);
+        EXPECT_EQ(redis.run({"HGET", key, "requests"}).text, poisoned);
+        for (const auto& name : redis.run({"KEYS", "*"}).elements)
+            EXPECT_TRUE(name.text == key || name.text == "aimeter:meta") << name.text << " beside " << poisoned;
+        redis.run({"DEL", key});
+        ASSERT_TRUE(run_until([&] { return ship->current().shipped == 30; })) << poisoned;
+        expect_all_counted_once(redis);
+        stop();
+        journals = tests::memory_journal();
+        std::filesystem::remove(dir + "/data-set");
+    }
+}
+
 TEST_F(Shipper, ShipsTheRecordsOfSeveralJournalsInOneBatch) {
     redis_fixture redis;
     for (int i = 0; i < 3; ++i) append_random(journals.add_journal(), 50);

@@ -8,7 +8,7 @@
 -- Returns {'ok', second, microsecond} with when it began, or with nothing applied {'position', journal, held}, {'dataset', held}, or an error naming the key.
 
 local call, try = redis.call, redis.pcall
-local format, floor = string.format, math.floor
+local format, floor, find = string.format, math.floor, string.find
 local meta, journals, usage, analytics, total, checkpoints =
     KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local shares, dataset, maxlen, step, errors_max, field_lists,
@@ -84,8 +84,10 @@ local function join(set, label, expire)
     end
     of[#of + 1] = label
 end
--- nil: Redis itself will add up, its 64 bits reach further.
+-- nil: Redis itself will add up, its 64 bits reach further. It takes nothing but plain decimals, and would say so only
+-- when half of the batch is written.
 local function long_sum(key, field, old, by)
+    if not find(old, '^-?[1-9]%d*$') and old ~= '0' then error() end
     local sum = tonumber(old) + tonumber(by)
     if sum > 9.2e18 then return '9223372036854775807' end
     if sum < -9.2e18 then return '-9223372036854775808' end
@@ -128,6 +130,8 @@ local function read_hash(at)
         else
             new = false
             if number and #was <= 15 then
+                -- Lua would count on from '0.5', '1e3' and '0x10' as well.
+                if find(was, '%D') and not find(was, '^-%d+$') then error() end
                 value = format('%d', was + by)
             else
                 value = long_sum(key, get[i + 2], was, by)
