@@ -18,6 +18,11 @@ inline std::chrono::steady_clock::time_point next_look(std::chrono::steady_clock
     return next_look(now + pause - look_pause / 2);
 }
 
+// For what lasts: the time of day may be set while it does.
+inline std::int64_t steady_ms(std::chrono::steady_clock::time_point at) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+}
+
 class time_source {
 public:
     virtual ~time_source() = default;

@@ -98,5 +98,23 @@ TEST_F(fault_clock, C3_verify_on_a_machine_that_is_days_ahead) {
     curtain();
 }
 
+// By this clock journal.keep is over at once for all that a killed process had left; a Redis that forgets gets it
+// again.
+TEST_F(fault_clock, C4_a_day_ahead_and_redis_is_flushed) {
+    set_clock("+0");
+    ASSERT_NO_FATAL_FAILURE(curtain_up({.env = environment}));
+    play();
+    ASSERT_NO_FATAL_FAILURE(restart_aimeter());
+    play();
+    ASSERT_TRUE(ready_says("\"lag\":0"));
+    set_clock("+1d");
+    play(200);  // control has looked at its journals many times
+    redis_forgets = true;
+    redis.run({"FLUSHALL"});
+    ASSERT_TRUE(eventually([&] { return log_lines("this is another data set") > 0; }));
+    play();
+    curtain();
+}
+
 }  // namespace
 }  // namespace tests

@@ -122,7 +122,7 @@ std::vector<std::shared_ptr<segment>> chain::expire(std::int64_t now_ms, std::in
             since.reset();  // also when Redis came back from an older state
             continue;
         }
-        if (!since || *since > now_ms) since = now_ms;
+        if (!since) since = now_ms;
         if (now_ms - *since < keep_ms)
             all_old = false;
         else if (removable(i))

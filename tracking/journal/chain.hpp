@@ -38,7 +38,7 @@ struct segment {
     std::uint32_t populated = 0;
     std::uint32_t released = 0;
     std::uint32_t synced = 0;
-    std::optional<std::int64_t> shipped_at_ms;  // when it was first seen to be in Redis as a whole
+    std::optional<std::int64_t> shipped_at_ms;  // steady: when it was first seen to be in Redis as a whole
     std::set<std::uint32_t> damaged;            // offsets
     bool unread = false;                        // its file could not be read, for now
     std::weak_ptr<const char> read;             // as somebody holds it: the shards of a cluster look at the same one

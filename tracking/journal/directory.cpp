@@ -142,7 +142,7 @@ std::string journals_on_disk::start_writing(const options& how) {
     for (const auto& each : own_) {
         int error = 0;
         // A full disk is no reason not to start: control tries again, and until then losses are counted.
-        if (each->prepare(system_time{}.wall_ms(), error) == own_journal::need::disk && error != ENOSPC &&
+        if (each->prepare(steady_ms(system_time{}.steady()), error) == own_journal::need::disk && error != ENOSPC &&
             error != EDQUOT && error != EFBIG)
             return "journal " + each->segments().folder() +
                    " is not writable: " + std::generic_category().message(error);

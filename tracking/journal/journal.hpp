@@ -105,7 +105,8 @@ public:
     virtual std::unique_ptr<reader> read(const journal_id& id) = 0;
 
     // Control calls this every 50 ms: prepares the next segment of a writer that is about to need one, and removes
-    // segments that are shipped and older than `keep`. A segment with a begun, not yet ended request stays.
+    // segments that have been shipped for `keep`. A segment with a begun, not yet ended request stays. `now_ms`: of a
+    // clock that nobody sets (steady_ms), or a step of the time of day would be the end of `keep`.
     virtual void maintain(std::int64_t now_ms) = 0;
     // Nobody knows what Redis holds now, and it may come back from an older state: while this is so, nothing that is
     // shipped is removed for its age (but when there is no room).

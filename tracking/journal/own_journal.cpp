@@ -44,7 +44,7 @@ segment* own_journal::more() noexcept {
 
 own_journal::need own_journal::prepare(std::int64_t now_ms, int& error) {
     if (!wants_more()) return need::nothing;
-    if (failed_at_ms_ && now_ms >= *failed_at_ms_ && now_ms - *failed_at_ms_ < retry_ms) return need::nothing;
+    if (failed_at_ms_ && now_ms - *failed_at_ms_ < retry_ms) return need::nothing;
     failed_at_ms_.reset();
     const std::lock_guard lock(making_);
     need why = need::nothing;

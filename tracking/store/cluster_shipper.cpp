@@ -136,7 +136,7 @@ bool cluster_shipper::impl::all_connected() const {
 
 // Keeps the journals' house in order whatever Redis does.
 net::awaitable<void> cluster_shipper::impl::tick() {
-    journal_upkeep upkeep(part.journals, part.settings, part.clock);
+    journal_upkeep upkeep(part.journals, part.settings);
     while (!stopping) {
         const auto now = steady_clock::now();
         journals.settle();

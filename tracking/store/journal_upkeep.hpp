@@ -21,13 +21,13 @@ public:
     using steady_clock = std::chrono::steady_clock;
 
     // All must outlive it.
-    journal_upkeep(journal::directory& journals, const conf::settings& settings, const time_source& clock)
-        : journals_(journals), settings_(settings), clock_(clock) {}
+    journal_upkeep(journal::directory& journals, const conf::settings& settings)
+        : journals_(journals), settings_(settings) {}
 
     // `away`: Redis, or a part of it, is, and may come back from an older state (journal::directory::keep_shipped).
     void run(bool away, steady_clock::time_point now) {
         journals_.keep_shipped(away);
-        journals_.maintain(clock_.wall_ms());
+        journals_.maintain(steady_ms(now));
         if (!settings_.journal.sync || now < next_sync_) return;
         journals_.sync();
         const auto every = *settings_.journal.sync;
@@ -50,7 +50,6 @@ public:
 private:
     journal::directory& journals_;
     const conf::settings& settings_;
-    const time_source& clock_;
     steady_clock::time_point next_sync_{}, next_look_ahead_{};
 };
 

@@ -545,7 +545,7 @@ net::awaitable<void> shipper::impl::ship() {
 
 // Keeps the journals' house in order whatever Redis does.
 net::awaitable<void> shipper::impl::tick() {
-    journal_upkeep upkeep(part.journals, part.settings, part.clock);
+    journal_upkeep upkeep(part.journals, part.settings);
     while (!stopping) {
         const auto now = steady_clock::now();
         upkeep.run(!ready, now);
