@@ -130,6 +130,7 @@ void control::upgrade_ended(const std::string& problem) {
     spdlog::info("upgrade: process {} serves from now on", successor_->pid());
     tell_service_manager("MAINPID=" + std::to_string(successor_->pid()) + "\nREADY=1");
     journals_->name_holder(successor_->pid());
+    journals_->let_go_of_lock();  // should the successor die, the next start need not wait until this one has drained
     if (embedded_) embedded_->leave();
     handed_over_ = true;
     if (!stopping_) start_leaving();

@@ -68,6 +68,36 @@ TEST_F(proxy_succession, whoever_asks_while_the_old_one_drains_is_served_by_the_
     expect_each_once({"slow", "fresh"});
 }
 
+// As a service manager starts it, at the address of before.
+TEST_F(proxy_succession, a_start_after_the_new_one_was_killed_need_not_wait_for_the_old_one) {
+    start_serving("workers = 1");
+    auto gate = make_gate();
+    upstream.next(
+        {wait_request(), send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst"), pause(gate), send("later")});
+    raw_client slow = connect();
+    slow.send(tracked("slow"));
+    ASSERT_TRUE(slow.read_until("first"));
+    upgrade();
+    EXPECT_EQ(ask(tracked("fresh")).status(), 200);
+    ::kill(serving, SIGKILL);
+    ASSERT_TRUE(eventually([this] { return memory_kib(serving, "VmRSS") == 0; }));
+
+    spawn_options again = aimeter().how_to_serve();
+    again.env["AIMETER_LISTEN"] = "127.0.0.1:" + std::to_string(proxy->port());
+    child_process next(again);
+    serving = next.pid();
+    ASSERT_TRUE(next.wait_out("aimeter ready")) << next.err();
+    EXPECT_EQ(ask(tracked("after")).status(), 200);
+    EXPECT_TRUE(proxy->process().running()) << "the slow answer is still under way: " << log();
+    gate->set();
+    EXPECT_TRUE(slow.read_until("later")) << "the answer in flight was cut";
+    EXPECT_EQ(proxy->process().wait_exit(), 0) << log();
+    expect_each_once({"slow", "fresh", "after"});
+    next.signal(SIGTERM);
+    EXPECT_EQ(next.wait_exit(), 0) << next.err();
+    serving = 0;
+}
+
 TEST_F(proxy_succession, a_successor_that_cannot_start_changes_nothing) {
     start_serving("workers = 1");
     aimeter().rewrite_config("[limits]\nheader_bites = 1");

@@ -61,12 +61,16 @@ void aimeter_process::rewrite_config(const std::string& text, const std::string&
     out << text << "\n";
 }
 
-void aimeter_process::launch() {
-    process_.reset();
+spawn_options aimeter_process::how_to_serve() const {
     spawn_options spawn{
         {AIMETER_BINARY, "serve", "-c", config_path_}, options_.env, AIMETER_SOURCE_DIR, options_.err_is_read};
     spawn.args.insert(spawn.args.end(), options_.flags.begin(), options_.flags.end());
-    process_ = std::make_unique<child_process>(spawn);
+    return spawn;
+}
+
+void aimeter_process::launch() {
+    process_.reset();
+    process_ = std::make_unique<child_process>(how_to_serve());
 }
 
 void aimeter_process::start() {

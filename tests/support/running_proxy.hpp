@@ -43,6 +43,7 @@ public:
 
     void start() override;  // also after it was killed: the same data folder, a new port
     void launch();          // as start(), but does not wait until it is ready
+    spawn_options how_to_serve() const;
     std::uint16_t port() const override { return port_; }
     pid_t pid() const override { return process_->pid(); }
     child_process& process() override { return *process_; }

@@ -31,6 +31,26 @@ TEST(JournalSuccession, TheLockHasNoGap) {
     EXPECT_EQ(error_of(how), "");
 }
 
+// The old one goes on with its journal until it has drained.
+TEST(JournalSuccession, WhenTheNewOneDiesTheNextStartNeedNotWaitForTheOldOne) {
+    const temp_folder folder;
+    const auto how = options_for(folder.path());
+    auto old = open(how);
+    one_request(*old, 1);
+    auto fresh = open(as_successor_of(*old, how));
+    old->let_go_of_lock();
+    EXPECT_THAT(error_of(how), HasSubstr("is locked by another aimeter"));
+    fresh.reset();
+    auto next = open(how);
+    EXPECT_THAT(next->journals(), testing::SizeIs(1)) << "the living one's is not an orphan";
+    one_request(*old, 2);
+    const auto left = old->journals()[0];
+    old.reset();
+    EXPECT_THAT(error_of(how), HasSubstr("is locked by another aimeter"));
+    EXPECT_TRUE(next->adopt_ended());
+    EXPECT_EQ(numbers(read_all(*next, left)), (std::vector<std::int64_t>{1, 2}));
+}
+
 TEST(JournalSuccession, ALockOfAnotherDataDirIsRefused) {
     const temp_folder folder, other;
     auto old = open(options_for(folder.path()));

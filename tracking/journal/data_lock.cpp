@@ -37,8 +37,12 @@ bool make_folder(const std::string& path, int& error) {
 
 }  // namespace
 
-data_lock::~data_lock() {
+data_lock::~data_lock() { let_go(); }
+
+// Closed, not unlocked: that would take it from all who have it open.
+void data_lock::let_go() noexcept {
     if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
 }
 
 std::string data_lock::take(const std::string& data_dir) {

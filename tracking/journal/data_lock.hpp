@@ -22,6 +22,7 @@ public:
     std::string take_over(const std::string& data_dir, int descriptor);
     int descriptor() const { return fd_; }
     void name_holder(pid_t process) const;
+    void let_go() noexcept;  // it is held by whoever else has it open
 
 private:
     int fd_ = -1;

@@ -66,6 +66,7 @@ public:
     void expect_ended() override { looking_ = true; }
     int lock_descriptor() const override { return lock_.descriptor(); }
     void name_holder(int process) override { lock_.name_holder(process); }
+    void let_go_of_lock() override { lock_.let_go(); }
     void sync() override;
     state current() const override;
 

@@ -116,9 +116,11 @@ public:
     // there are journals that were not there before. Looks only while there is, or may be, such a process.
     virtual bool adopt_ended() { return false; }
     virtual void expect_ended() {}  // there may be one
-    // The lock on data_dir, to hand over; and whom its file is to name from then on.
+    // The lock on data_dir, to hand over; and whom its file is to name from then on. Who lets go of it leaves it to the
+    // one that it was handed to, for as long as that lives: its own journals stay locked, each by its folder.
     virtual int lock_descriptor() const { return -1; }
     virtual void name_holder(int /*process*/) {}
+    virtual void let_go_of_lock() {}
 
     // Everything up to `sequence` is in Redis.
     virtual void shipped(const journal_id& id, std::uint64_t sequence) = 0;
