@@ -165,7 +165,7 @@ void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
     forwarded_ = true;
     // What the begin frame says is what an interruption would leave: the money may have been spent.
     take_names();
-    if (billable_) estimate();
+    billable_ ? estimate() : nothing_billed();
     labels.fold_so_far(record_);
     ticket_ = journal.begin(record_);
 }

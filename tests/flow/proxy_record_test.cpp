@@ -617,5 +617,18 @@ TEST_F(proxy_record, a_killed_proxy_leaves_an_interrupted_record) {
     EXPECT_EQ(aimeter().run("verify").exit_code, 0);
 }
 
+TEST_F(proxy_record, an_interrupted_operation_that_costs_nothing_is_not_estimated) {
+    upstream.next({wait_request()});
+    start({.config = "[track]\npaths = [\"/v1/*\"]"});
+    raw_client client = connect();
+    client.send(tracked("", R"({"model":"claude-sonnet-4","messages":[]})", "/v1/messages/count_tokens"));
+    ASSERT_TRUE(upstream.wait(0, [](const auto& c) { return c.requests.size() == 1; }));
+    proxy->process().signal(SIGKILL);
+    proxy->process().wait_exit();
+    proxy->start();
+    expect_fields(records(1).front(),
+                  {{"outcome", "interrupted"}, {"tokensUsed", "0"}, {"cost", "0"}, {"costSource", "none"}});
+}
+
 }  // namespace
 }  // namespace tests
