@@ -3,6 +3,7 @@
 // (the bound is the instance's), lock-free.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 
 #include "conf/config.hpp"
@@ -22,8 +23,14 @@ public:
           users_(most.max_users) {}
 
     // A request under way: what it is called so far may still change, and takes no place.
-    void fold_so_far(tracking::record& record) noexcept { fold(record, &tracking::store::label_bound::has_room_for); }
-    void fold(tracking::record& record) noexcept { fold(record, &tracking::store::label_bound::admit); }
+    void fold_so_far(tracking::record& record) noexcept {
+        fold(record, record.ts_ms, &tracking::store::label_bound::has_room_for);
+    }
+    // Asks on the day on which it ends: with that of its arrival, a request that saw two midnights would look like a
+    // clock that was put right, and the bound would begin anew.
+    void fold(tracking::record& record, std::int64_t ended_ms) noexcept {
+        fold(record, std::max(record.ts_ms, ended_ms), &tracking::store::label_bound::admit);
+    }
     // The names as they were before, to be asked for anew.
     static void unfold(tracking::record& record) noexcept {
         unfold(record.feature, record.raw_feature);
@@ -35,8 +42,8 @@ public:
 private:
     using question = bool (tracking::store::label_bound::*)(std::int64_t, std::string_view) noexcept;
 
-    void fold(tracking::record& record, question stays) noexcept {
-        const std::int64_t day = when_.day_number(record.ts_ms);
+    void fold(tracking::record& record, std::int64_t asked_ms, question stays) noexcept {
+        const std::int64_t day = when_.day_number(asked_ms);
         bool all = fold((features_.*stays)(day, record.feature), record.feature, record.raw_feature);
         all &= fold((models_.*stays)(day, record.ai_model), record.ai_model, record.raw_model);
         all &= fold((providers_.*stays)(day, record.provider), record.provider, record.raw_provider);

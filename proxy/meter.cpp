@@ -438,7 +438,7 @@ void meter::end(const exchange_end& how, steady_time now, tracking::journal::wri
     take_cost(how);
     record_.duration_us = micros_since_arrival(now);
     if (sent_known_) record_.upstream_us = micros(sent_, last_upstream_);
-    labels.fold(record_);
+    labels.fold(record_, record_.ts_ms + *record_.duration_us / 1000);
     journal.end(ticket_, record_);
     answer_.reset();
 }
