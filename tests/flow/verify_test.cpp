@@ -429,7 +429,7 @@ TEST_F(Verify, AgreesAndRepairsWhileOthersShip) {
     });
     while (!done) {
         // Not so many that the day which is damaged begins to be trimmed: then it could not be mended.
-        if (written.size() < 6'000) append_random(to, 20);
+        if (written.size() < 6'000) append_random(to, 100);
         context.restart();
         context.run_for(10ms);
     }
