@@ -1,5 +1,7 @@
 #include "tracking/store/record_log.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -26,7 +28,8 @@ void record_log::open_readers() {
         if (parts_.journals.is_own(id)) readers_.push_back(parts_.journals.read(id));
 }
 
-// What was recorded before is printed in the form of before, or not at all.
+// What was recorded before is printed in the form of before, or not at all; while nobody reads the log, what is behind
+// the lines that wait takes the new form.
 void record_log::use(log_form form) {
     if (form == parts_.form) return;
     print_new();
@@ -40,6 +43,7 @@ void record_log::use(log_form form) {
 }
 
 void record_log::print_new() {
+    spdlog::default_logger_raw()->flush();  // what the process itself has to say comes first
     const bool json = parts_.form == log_form::json;
     for (const auto& reader : readers_) {
         while (lines_.size() < waiting_max && reader->read(records_a_turn, entries_) > 0) {
