@@ -53,10 +53,11 @@ void control::stop_signal() {
 
 // A bad file is refused with its errors, and the old one stays. What a running process cannot change is named.
 void control::reload() {
-    reload_succeeded_ = false;
+    ++reloads_;
     auto loaded = conf::load(how_.source.file, how_.source.overrides);
     if (const auto* errors = std::get_if<std::vector<conf::config_error>>(&loaded)) {
         for (const auto& error : *errors) spdlog::error("reload refused: {}", error.text());
+        reload_succeeded_ = false;
         return;
     }
     auto& fresh = std::get<conf::settings>(loaded);
@@ -77,29 +78,33 @@ void control::reload() {
     auto made = make_rules(fresh, key_secret_, rules_.get());
     if (const auto* problem = std::get_if<std::string>(&made)) {
         spdlog::error("reload refused: {}", *problem);
+        reload_succeeded_ = false;
         return;
     }
     if (fresh.log_file != settings_.log_file) {
         if (const std::string problem = log_.open(fresh.log_file); !problem.empty()) {
             spdlog::error("reload refused: {}", problem);
+            reload_succeeded_ = false;
             return;
         }
         log_.use();
         settings_.log_file = fresh.log_file;
     }
-    record_log_->use(fresh.track.log);
     // Rules and addresses belong together, and resolving may take long.
     upstream_->follow_when_resolved(
         fresh.upstream, fresh.forward.resolve_interval,
-        [this, by = std::get<std::shared_ptr<const rules>>(std::move(made))] { put_in_force(by); });
+        [this, reload = reloads_, by = std::get<std::shared_ptr<const rules>>(std::move(made))] {
+            if (reload == reloads_) reload_succeeded_ = true;  // a later one has been refused otherwise
+            put_in_force(by);
+        });
 }
 
 void control::put_in_force(const std::shared_ptr<const rules>& by) {
     rules_ = by;
+    record_log_->use(by->settings.track.log);
     settings_.drain_timeout = by->settings.drain_timeout;
     jwks_->follow(by->settings.identity.jwt.jwks_url, by->settings.forward.ca_file);
     use_fetched_keys();  // and with them rules and addresses
-    reload_succeeded_ = true;
     reloaded_ms_ = clock_.wall_ms();
     spdlog::info("configuration reloaded");
 }
