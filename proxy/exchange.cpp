@@ -337,7 +337,7 @@ task<io_error> exchange::upstream_readable() {
         }
         io_error waited = co_await upstream_->readable(timeout);
         if (waited == io_error::timed_out) {
-            if (uploading_) continue;
+            if (uploading_ && !body_overdue_) continue;
             if (draining) co_return io_error::closed;  // our patience, not the peer's fault
             if (const auto left = patience_left(); left > 0ms) waited = co_await upstream_->readable(left);
         }

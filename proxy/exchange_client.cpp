@@ -30,8 +30,8 @@ task<> exchange::upload() {
         if (stop_uploading_) co_return;
         if (waited == io_error::timed_out) {
             if (!answer_started_) co_return upload_failed(408, "the request body did not arrive in time");
-            // Whoever has its answer need not send the body that it announced (RFC 9110, 10.1.1).
-            co_return watch_departure();
+            body_overdue_ = true;  // who has its answer need not send the body that it announced (RFC 9110, 10.1.1)
+            continue;
         }
         if (waited != io_error::none) co_return;
         std::span<char> room = rest.room();
@@ -39,6 +39,7 @@ task<> exchange::upload() {
         const io_result got = request_.client.try_read(room);
         if (got.error == io_error::would_block) continue;
         if (!got) co_return client_left();
+        body_overdue_ = false;
         rest.filled(got.bytes);
         if (!co_await upload_piece(rest)) co_return;
     }
