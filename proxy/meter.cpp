@@ -135,6 +135,7 @@ void meter::begin(const rules& by, const arrival& what, tracking::identity_rules
 
     provider_ = what.way.said.provider;
     billable_ = what.way.said.billable;
+    generates_ = what.way.said.generates;
     is_head_ = what.head.method == "HEAD";
     record_.content_type = what.way.content_type;
     record_.feature = what.way.feature;
@@ -165,7 +166,7 @@ void meter::forward(tracking::journal::writer& journal, label_bounds& labels) {
     forwarded_ = true;
     // What the begin frame says is what an interruption would leave: the money may have been spent.
     take_names();
-    billable_ ? estimate() : nothing_billed();
+    generates_ ? estimate() : nothing_billed();
     labels.fold_so_far(record_);
     ticket_ = journal.begin(record_);
 }
@@ -274,7 +275,7 @@ void meter::take_usage(bool cut_short) {
     }
     // An answer cut short: its final usage never came, but the text that was sent was generated. That of a response
     // cache was not, and what it saved is not guessed.
-    if (cut_short && !record_.cached && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
+    if (cut_short && generates_ && !record_.cached && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
         const auto unseen = static_cast<std::int64_t>((facts.uncounted_text_bytes + 3) / 4);
         record_.output_tokens = sum(record_.output_tokens.value_or(0), unseen);
         record_.usage_from = usage_source::estimated;
@@ -406,7 +407,7 @@ void meter::take_cost(const exchange_end& how) {
     }
     const bool told = record_.tokens_used || billed_alone(record_.units);
     const std::optional<std::int64_t> reported = reported_cost();
-    const bool generated = record_.success && how.status >= 200 && how.status < 300;
+    const bool generated = generates_ && record_.success && how.status >= 200 && how.status < 300;
     if (!billable_ || (!reported && !told && !generated)) {
         nothing_billed();
         record_.usage_from = usage_source::none;

@@ -123,6 +123,7 @@ private:
     std::string_view provider_;  // of the host or path; empty when they tell none
     bool asked_stream_ = false;
     bool billable_ = true;
+    bool generates_ = true;  // false: what the answer tells holds, and nothing is estimated
     bool is_head_ = false;
     bool answered_ = false;
     std::uint64_t ticket_ = 0;

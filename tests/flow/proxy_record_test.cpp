@@ -357,6 +357,10 @@ TEST_F(proxy_record, what_generates_nothing_is_not_estimated) {
                                                                       {"costSource", "none"},
                                                                       {"tokensUsed", "0"},
                                                                       {"estimated", "0"}});
+    const std::string told = R"({"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}})";
+    expect_fields(
+        record_of(json_answer("X-AI-Cost-USD: 0.02\r\n", 200, told), tracked("", "{}", "/v1/files/summarize")),
+        {{"cost", "0.02"}, {"costSource", "reported"}, {"tokensUsed", "15"}, {"estimated", "0"}});
     expect_fields(record_of(answer, tracked("", "{}", "/api/ai/files")),
                   {{"costSource", "estimated"}, {"tokensUsed", "1500"}, {"estimated", "1"}});
 }

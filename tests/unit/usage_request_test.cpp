@@ -197,7 +197,7 @@ TEST(UsageNames, WhatGeneratesNothingIsFree) {
                              "/v1beta/models/g:asyncBatchEmbedContent?key=x",
                              "/v1/projects/p/locations/l/cachedContents",
                              "/v1/projects/p/locations/l/batchPredictionJobs"}) {
-        EXPECT_FALSE(read_target("", path).billable) << path;
+        EXPECT_FALSE(read_target("", path).generates) << path;
     }
     for (const auto& [host, path] : std::vector<std::pair<const char*, const char*>>{
              {"openrouter.ai", "/api/v1/files"},
@@ -207,13 +207,16 @@ TEST(UsageNames, WhatGeneratesNothingIsFree) {
              {"localhost:11434", "/api/pull"},
              {"localhost:11434", "/api/blobs/sha256:29fd"}}) {
         EXPECT_FALSE(read_target(host, path).billable) << host << path;
+        EXPECT_FALSE(read_target(host, path).generates) << host << path;
     }
+    EXPECT_TRUE(read_target("localhost:3000", "/v1/files").billable) << "an application may call a generation so";
+    EXPECT_FALSE(read_target("api.openai.com", "/v1/files").billable);
     // An application's own, and names that mean something else where they stand.
     for (const char* path :
          {"/api/ai/files", "/api/v1/files", "/files", "/api/show", "/api/pull", "/v1", "/v1/", "/v1/batch",
           "/v1/chat/completions/batches", "/v1/my-files", "/v1-chat/files", "/v1/messages", "/v1beta/interactions",
           "/v1beta/models/g:batchEmbedContents", "/openai/deployments/files/chat/completions"}) {
-        EXPECT_TRUE(read_target("localhost:3000", path).billable) << path;
+        EXPECT_TRUE(read_target("localhost:3000", path).generates) << path;
     }
     for (const auto& [host, path] : std::vector<std::pair<const char*, const char*>>{
              {"my.openai.azure.com", "/openai/deployments/files/chat/completions"},
@@ -221,7 +224,7 @@ TEST(UsageNames, WhatGeneratesNothingIsFree) {
              {"api.openai.com", "/v1/show"},
              {"us-central1-aiplatform.googleapis.com",
               "/v1/projects/files/locations/l/publishers/google/models/g:generateContent"}}) {
-        EXPECT_TRUE(read_target(host, path).billable) << host << path;
+        EXPECT_TRUE(read_target(host, path).generates) << host << path;
     }
 }
 

@@ -20,7 +20,8 @@ struct target_facts {
     std::string_view provider;  // of the host, else of the path ("openai", "vertex", ...); "" = neither tells; static
     std::string model;          // that the path names (Gemini, Vertex, Bedrock, Azure deployments)
     bool streams = false;       // the path asks for a streamed answer
-    bool billable = true;       // false for operations that generate nothing: count tokens, moderation, files, batches
+    bool billable = true;       // false for operations that a provider does not bill: count tokens, files, batches
+    bool generates = true;      // false for these, and for paths that look like files or batches: nothing is estimated
 };
 target_facts read_target(std::string_view host, std::string_view target);
 

@@ -126,26 +126,6 @@ bool manages_ollama(std::string_view operation) noexcept {
     return std::ranges::find(names, operation) != names.end();
 }
 
-// Files, batches, caches and the like: nothing is generated while the request lasts. Only where the host or a leading
-// version says that the path is a provider's: what an application calls /api/ai/files may well be a generation.
-bool only_manages(std::string_view path, std::string_view provider_of_host) noexcept {
-    const bool known = !provider_of_host.empty();
-    bool versioned = false;
-    std::string_view rest = path;
-    std::string_view segment = take_segment(rest);
-    while (is_version(segment) || segment == "openai" || segment == "upload" || (known && segment == "api")) {
-        versioned = versioned || is_version(segment);
-        path = rest;
-        segment = take_segment(rest);
-    }
-    if (provider_of_host == "ollama" && manages_ollama(segment)) return true;
-    if (!known && !versioned) return false;
-    if (segment == "projects") {  // projects/P/locations/L/...
-        for (int i = 0; i < 4; ++i) take_segment(path);
-    }
-    return begins_with_collection(path);
-}
-
 }  // namespace
 
 std::string_view path_only(std::string_view target) noexcept {
@@ -207,7 +187,28 @@ std::string_view provider_of_path(std::string_view target) noexcept {
     return openai ? "openai" : "";
 }
 
-bool billable_operation(std::string_view target, std::string_view provider_of_host) noexcept {
+// Only where the host or a leading version says that the path is a provider's: what an application calls /api/ai/files
+// may well be a generation.
+bool only_manages(std::string_view target, std::string_view provider_of_host) noexcept {
+    std::string_view path = path_only(target);
+    const bool known = !provider_of_host.empty();
+    bool versioned = false;
+    std::string_view rest = path;
+    std::string_view segment = take_segment(rest);
+    while (is_version(segment) || segment == "openai" || segment == "upload" || (known && segment == "api")) {
+        versioned = versioned || is_version(segment);
+        path = rest;
+        segment = take_segment(rest);
+    }
+    if (provider_of_host == "ollama" && manages_ollama(segment)) return true;
+    if (!known && !versioned) return false;
+    if (segment == "projects") {  // projects/P/locations/L/...
+        for (int i = 0; i < 4; ++i) take_segment(path);
+    }
+    return begins_with_collection(path);
+}
+
+bool billable_operation(std::string_view target) noexcept {
     static constexpr std::array<std::string_view, 8> free{"count_tokens", "count-tokens", "counttokens",
                                                           "countTokens",  "moderations",  "tokenize",
                                                           "detokenize",   "input_tokens"};
@@ -215,9 +216,7 @@ bool billable_operation(std::string_view target, std::string_view provider_of_ho
                                                                 ":countTextTokens",      ":computeTokens",
                                                                 ":batchGenerateContent", ":asyncBatchEmbedContent"};
     operation_buffer buffer;
-    const std::string_view path = path_only(target);
-    if (only_manages(path, provider_of_host)) return false;
-    const std::string_view last = split_tail(path, buffer).last;
+    const std::string_view last = split_tail(path_only(target), buffer).last;
     // Claude on Vertex counts tokens as if that were a model: .../models/count-tokens:rawPredict.
     const std::string_view operation = last.substr(0, last.find(':'));
     if (std::ranges::find(free, operation) != free.end()) return false;
@@ -228,8 +227,11 @@ target_facts read_target(std::string_view host, std::string_view target) {
     target_facts facts{.provider = provider_of_host(host),
                        .model = model_of_path(target),
                        .streams = is_streaming_path(target),
-                       .billable = true};
-    facts.billable = billable_operation(target, facts.provider);
+                       .billable = billable_operation(target)};
+    const bool manages = only_manages(target, facts.provider);
+    // Of a host that is nobody's, a path may look like a provider's: what its answers tell is believed.
+    if (manages && !facts.provider.empty()) facts.billable = false;
+    facts.generates = facts.billable && !manages;
     if (facts.provider.empty()) facts.provider = provider_of_path(target);
     return facts;
 }

@@ -19,8 +19,11 @@ bool is_streaming_path(std::string_view target) noexcept;
 // "" = the path is no provider's.
 std::string_view provider_of_path(std::string_view target) noexcept;
 
-// False for operations that a provider does not bill, or not by themselves: files, batches. `provider_of_host`: "" =
-// the host is no provider's.
-bool billable_operation(std::string_view target, std::string_view provider_of_host) noexcept;
+// False for operations that a provider does not bill.
+bool billable_operation(std::string_view target) noexcept;
+
+// Files, batches, caches and the like: nothing is generated while the request lasts. `provider_of_host`: "" = the host
+// is no provider's; then only what begins with a version is taken for one.
+bool only_manages(std::string_view target, std::string_view provider_of_host) noexcept;
 
 }  // namespace tracking::usage
