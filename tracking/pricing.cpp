@@ -56,12 +56,14 @@ found_price find_name(const price_table& table, std::string_view prefix, std::st
     return {};
 }
 
-// Of an application's request, too, the whole name under the provider's prefix comes before a part of the name.
+// Of an application's request, too, the whole name under the provider's prefix comes before a part of the name, but not
+// when that price is retired.
 found_price find_names(const price_table& table, std::string_view prefix, const model_names& names, bool direct) {
     for (const std::string_view name : names) {
         if (const auto found = find_name(table, prefix, name, direct)) return found;
         if (direct || name != *names.begin()) continue;
-        if (const auto* whole = find_prefixed(table, prefix, name)) return {whole, &table, true, false};
+        const auto* whole = find_prefixed(table, prefix, name);
+        if (whole && !whole->retired) return {whole, &table, true, false};
     }
     for (const std::string_view name : names)
         if (const auto* entry = find_prefixed(table, prefix, name)) return {entry, &table, true, false};
