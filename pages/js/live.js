@@ -64,9 +64,10 @@ export function startFeed(on) {
             if (back) good();
             publish();
         } catch (failure) {
-            overviewOf = ""; // the next poll has it read again
+            if (!overviewFailed) stale(failure);
             overviewFailed = true;
-            stale(failure);
+            overviewOf = "";
+            overviewWanted = !document.hidden; // it is tried again, as often as it may be read; else by the next poll
         }
     }
     function schedule() {
@@ -109,7 +110,7 @@ export function startFeed(on) {
         figures.stats = {...figures.stats, ...message.stats,
             recentActivity: [...newest, ...shown.filter((entry) => !ids.has(entry.id))].slice(0, 10)};
         figures.overview = {...figures.overview, today: message.today || figures.overview.today, month: message.month || figures.overview.month};
-        good();
+        if (!overviewFailed) good();
         publish();
         followOverview(); // trends and quality are not in a delta
     }
