@@ -175,6 +175,7 @@ void worker::publish(admin::live_message what) {
 void worker::drain() {
     reactor_.post([this] {
         // First, so that sessions of clients that were queued wait as usual, and those that have asked are told apart.
+        // (Over TLS they have not asked before their handshake, and are ended.)
         for (const auto& one : listeners_) one->stop();
         parts_.draining = true;
         parts_.idle_may_ask = false;

@@ -391,9 +391,9 @@ TEST_F(proxy_faults, a_client_that_takes_nothing_is_closed_after_the_stall) {
 
 TEST_F(proxy_faults, a_client_that_reads_slowly_but_steadily_has_not_stalled) {
     AIMETER_ONLY();
-    const std::size_t size = 30'000'000, slow = 4'000'000, piece = 64 * 1024;
+    const std::size_t size = 30'000'000, slow = 8'000'000, piece = 64 * 1024;
     upstream.next({wait_request(), send(ok_response(std::string(size, 'r')))});
-    start({.config = "[limits]\nbody_timeout = \"1s\""});
+    start({.config = "[limits]\nbody_timeout = \"2s\""});
     raw_client client = connect();
     client.send(post);
     ASSERT_EQ(client.read_head().status(), 200);
