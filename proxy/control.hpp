@@ -112,7 +112,7 @@ private:
     std::vector<worker::figures> worker_figures_;  // what each said last
     listening_sockets listening_;
     std::unique_ptr<successor> successor_;  // from SIGUSR2 on, until it has failed
-    std::uint64_t reloads_ = 0;  // asked for
+    std::uint64_t reloads_ = 0;             // asked for
     bool reload_succeeded_ = true;
     std::int64_t reloaded_ms_ = clock_.wall_ms();  // when the settings in force were read
     bool stopping_ = false;

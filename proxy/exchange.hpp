@@ -145,7 +145,7 @@ private:
     bool uploading_ = false;
     steady_time uploaded_{};  // when the last of a body that came in pieces was sent
     bool stop_uploading_ = false;
-    bool body_overdue_ = false;  // its client has sent nothing of it for body_timeout, but has its answer
+    bool body_overdue_ = false;   // its client has sent nothing of it for body_timeout, but has its answer
     steady_time tunnel_moved_{};  // when a byte last passed through the tunnel, either way
     bool tunnel_broken_ = false;  // it was reset, fell silent or could not be written to: not ended by either side
     event upload_ended_;

@@ -275,7 +275,8 @@ void meter::take_usage(bool cut_short) {
     }
     // An answer cut short: its final usage never came, but the text that was sent was generated. That of a response
     // cache was not, and what it saved is not guessed.
-    if (cut_short && generates_ && !record_.cached && record_.usage_from != usage_source::headers && facts.uncounted_text_bytes > 0) {
+    if (cut_short && generates_ && !record_.cached && record_.usage_from != usage_source::headers &&
+        facts.uncounted_text_bytes > 0) {
         const auto unseen = static_cast<std::int64_t>((facts.uncounted_text_bytes + 3) / 4);
         record_.output_tokens = sum(record_.output_tokens.value_or(0), unseen);
         record_.usage_from = usage_source::estimated;
